@@ -1,0 +1,93 @@
+// network + parameters + preprocessing + class names → Model, to and from an ONNX file; Model → answers on raw samples.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "soma/config.h"
+#include "soma/dataset.h"
+#include "soma/error.h"
+#include "soma/network.h"
+
+namespace soma {
+
+/// A trained network and everything needed to use it on raw input. Plain data.
+struct Model {
+  std::string name;
+  Shape input;  ///< of one raw sample, before preprocessing
+  Preprocess preprocess;
+  NetworkSpec network;  ///< resolved: every node named, every size filled in
+  std::vector<Tensor> parameters;
+  std::vector<std::string> class_names;
+  LossConfig loss;              ///< tells how outputs are read: logits, log-probabilities, values near codes
+  std::vector<Column> columns;  ///< tables only
+  std::string label_name;       ///< tables only
+};
+
+/// Writes opset 17, atomically. The graph's input "input" is the raw sample as float [batch, c, h, w] or [batch, features];
+/// preprocessing is part of the graph; class names and the rest travel as metadata. The same model gives the same bytes.
+[[nodiscard]] Result<void> write_onnx(const Model& model, const std::filesystem::path& file);
+
+/// Reads back what write_onnx wrote; other ONNX files as far as their operators are soma's layers.
+[[nodiscard]] Result<Model> read_onnx(const std::filesystem::path& file);
+
+/// What a model says of one sample.
+struct Prediction {
+  std::int32_t label = 0;            ///< index into class_names
+  std::vector<float> probabilities;  ///< one per class; for coded outputs the one raw value
+};
+
+/// Counts over a labelled data set.
+struct Evaluation {
+  std::int64_t samples = 0;
+  double accuracy = 0, loss = 0;
+  std::vector<std::vector<std::int64_t>> confusion;  ///< [true class][predicted class]
+};
+
+/// A model compiled for answers. One thread may call it at a time.
+class Predictor {
+ public:
+  [[nodiscard]] static Result<Predictor> create(const Model& model, const NetworkOptions& options = {});
+  Predictor(Predictor&&) noexcept;
+  Predictor& operator=(Predictor&&) noexcept;
+  ~Predictor();
+
+  [[nodiscard]] const Model& model() const;
+
+  /// Network outputs y [samples.count, output_size] for raw samples. Fails when the sample shape is not the model's.
+  [[nodiscard]] Result<std::vector<float>> outputs(const Dataset& samples);
+  [[nodiscard]] Result<std::vector<Prediction>> predict(const Dataset& samples);
+  [[nodiscard]] Result<Evaluation> evaluate(const Dataset& labelled);
+
+ private:
+  struct State;
+  explicit Predictor(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// What load_dataset and load_samples need to read data as this model wants it: image shape, columns, class names, label.
+[[nodiscard]] DataOptions data_options(const Model& model);
+
+/// One output row → class and probabilities, as the loss defines it (softmax of logits, exp of log-probabilities, nearest code).
+void read_output(const LossConfig& loss, std::span<const float> y, Prediction& prediction);
+
+// ---------------------------------------------------------------------------------------------- safetensors
+
+/// Named arrays and words in one safetensors file (huggingface/safetensors): u64 header length, JSON, raw little-endian data.
+struct TensorFile {
+  std::vector<Tensor> tensors;
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+/// Atomic: temporary file, fsync, rename, fsync of the directory.
+[[nodiscard]] Result<void> write_safetensors(const TensorFile& contents, const std::filesystem::path& file);
+
+/// Checks every length and offset before it is used; no holes, no overlaps, no trailing bytes. Only F32 tensors.
+[[nodiscard]] Result<TensorFile> read_safetensors(const std::filesystem::path& file);
+
+}  // namespace soma

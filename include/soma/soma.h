@@ -1,0 +1,11 @@
+// the whole public interface in one include.
+#pragma once
+
+#include "soma/config.h"   // IWYU pragma: export
+#include "soma/dataset.h"  // IWYU pragma: export
+#include "soma/device.h"   // IWYU pragma: export
+#include "soma/error.h"    // IWYU pragma: export
+#include "soma/model.h"    // IWYU pragma: export
+#include "soma/network.h"  // IWYU pragma: export
+#include "soma/tensor.h"   // IWYU pragma: export
+#include "soma/train.h"    // IWYU pragma: export

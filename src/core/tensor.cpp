@@ -1,0 +1,18 @@
+// a shape → how many elements, and how a person reads it.
+#include "soma/tensor.h"
+
+namespace soma {
+
+std::int64_t elements(const Shape& shape) {
+  std::int64_t product = 1;
+  for (const std::int64_t extent : shape) product *= extent;
+  return product;
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text;
+  for (const std::int64_t extent : shape) text += (text.empty() ? "" : "×") + std::to_string(extent);
+  return text.empty() ? "a single number" : text;
+}
+
+}  // namespace soma

@@ -1,0 +1,55 @@
+// words a person typed → the word they probably meant.
+#include "core/text.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+namespace soma {
+namespace {
+
+// Levenshtein 1966, one row at a time.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({substituted, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  std::string best;
+  std::size_t limit = std::max<std::size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates)
+    if (const std::size_t distance = edit_distance(word, candidate); distance < limit) {
+      limit = distance;
+      best = candidate;
+    }
+  return best;
+}
+
+std::string one_of(std::span<const std::string> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += "'" + words[i] + "'";
+  }
+  return text;
+}
+
+std::string suggestion(std::string_view word, std::span<const std::string> candidates) {
+  if (const std::string best = nearest(word, candidates); !best.empty()) return "; did you mean '" + best + "'?";
+  std::string text = "; known: ";
+  for (std::size_t i = 0; i < candidates.size(); ++i) text += (i > 0 ? ", " : "") + candidates[i];
+  return text;
+}
+
+}  // namespace soma

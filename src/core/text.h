@@ -1,0 +1,19 @@
+// words a person typed → the word they probably meant.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace soma {
+
+/// The candidate with the smallest edit distance, if that is at most a third of the word; else "".
+std::string nearest(std::string_view word, std::span<const std::string> candidates);
+
+/// "'a', 'b' or 'c'".
+std::string one_of(std::span<const std::string> words);
+
+/// "; did you mean 'x'?" or "; known: a, b, c".
+std::string suggestion(std::string_view word, std::span<const std::string> candidates);
+
+}  // namespace soma

@@ -1,0 +1,145 @@
+// spans of numbers → spans of numbers: the table of micro-kernels, one per SIMD target, chosen once at start.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "soma/config.h"
+#include "soma/error.h"
+#include "soma/network.h"
+
+namespace soma {
+
+/// Columns of a weight matrix are stored in panels this wide: panel p holds columns [16p, 16p + 16) as rows of 16, zero where
+/// the matrix has ended. 16 floats are one AVX-512 register, two AVX2, four SSE.
+inline constexpr std::int64_t kPanel = 16;
+
+inline constexpr std::int64_t panels(std::int64_t columns) { return (columns + kPanel - 1) / kPanel; }
+
+/// c[i, j] = start + Σ_s Σ_k a(i, s, k) · b(s·depth + k, j), in exactly that order, each product added by one fused
+/// multiply-add where the target has it. So the result does not depend on how a larger product is cut into blocks.
+///
+///   a(i, s, k) = a[i·a_row + segment(s) + k·a_col], segment(s) = a_segments ? a_segments[s] : 0,  0 ≤ s < segments, 0 ≤ k <
+///   depth b(r, j)    = b[(j / 16)·b_panel + r·b_row + j % 16];  all 16 of a panel's columns must be readable c(i, j)    = c[(j /
+///   16)·c_panel + i·c_row + j % 16];  only columns j < n are written start      = c(i, j) when accumulate, else bias[j] (bias
+///   readable up to a multiple of 16), else 0
+///
+/// m, n ≥ 1. c overlaps neither a nor b. NaN and Inf pass through.
+template <class T>
+struct Gemm {
+  std::int64_t m = 0, n = 0, depth = 0;
+  const T* a = nullptr;
+  std::int64_t a_row = 0, a_col = 1;
+  const std::int64_t* a_segments = nullptr;
+  std::int64_t segments = 1;
+  const T* b = nullptr;
+  std::int64_t b_panel = 0, b_row = kPanel;
+  T* c = nullptr;
+  std::int64_t c_row = 0, c_panel = kPanel;
+  const T* bias = nullptr;
+  bool accumulate = false;
+};
+
+/// One pooled image, channels last: x [h, w, c] → y [out_h, out_w, c].
+struct PoolShape {
+  std::int64_t h = 0, w = 0, c = 0, out_h = 0, out_w = 0;
+  std::int64_t size_h = 0, size_w = 0, stride_h = 0, stride_w = 0, padding_h = 0, padding_w = 0;
+};
+
+/// The numbers of one optimizer step, worked out by the optimizer; see OptimizerConfig for their meaning.
+/// For each w with gradient g (PyTorch's definitions):
+///   g ← clamp(gradient_scale·g, ±clip_value if > 0) + l1·sgn(w) + l2·w;   w ← w·(1 − rate·weight_decay);   then by kind
+///   sgd       w −= rate·g
+///   momentum  s0 = momentum·s0 + g;                       w −= rate·s0
+///   nesterov  s0 = momentum·s0 + g;                       w −= rate·(g + momentum·s0)
+///   adagrad   s0 += g²;                                   w −= rate·g / (√s0 + epsilon)
+///   adadelta  s0 = rho·s0 + (1−rho)·g²;  d = g·√(s1+epsilon)/√(s0+epsilon);  s1 = rho·s1 + (1−rho)·d²;  w −= rate·d
+///   rmsprop   s0 = rho·s0 + (1−rho)·g²;                   w −= rate·g / (√s0 + epsilon)          (rho carries `alpha`)
+///   adam, adamw  s0 = β1·s0 + (1−β1)·g;  s1 = β2·s1 + (1−β2)·g²;  w −= step1·s0 / (√s1·root2 + epsilon)
+///                step1 = rate/(1−β1^t), root2 = 1/√(1−β2^t)
+///   nadam     moments as adam;  w −= (step1·s0 + step2·g) / (√s1·root2 + epsilon)
+///                step1 = rate·μ_{t+1}/(1−Π_{i≤t+1}μ_i), step2 = rate·(1−μ_t)/(1−Π_{i≤t}μ_i)
+template <class T>
+struct Update {
+  OptimizerConfig::Kind kind = OptimizerConfig::Kind::sgd;
+  T rate = 0, momentum = 0, rho = 0, beta1 = 0, beta2 = 0, epsilon = 0;
+  T step1 = 0, step2 = 0, root2 = 1;
+  T gradient_scale = 1, clip_value = 0, l1 = 0, l2 = 0, weight_decay = 0;
+};
+
+/// Arrays of optimizer state that a kind keeps per parameter: 0, 1 or 2.
+int state_arrays(OptimizerConfig::Kind kind);
+
+/// The micro-kernels of one target. All are serial, noexcept, allocate nothing, and give for every element the same bits
+/// wherever in the array it stands and however the array was cut. Pointers need no alignment. Spans may not overlap unless said.
+template <class T>
+struct Kernels {
+  const char* target = "";
+
+  void (*gemm)(const Gemm<T>&) noexcept = nullptr;
+
+  /// Rows [0, rows) × columns [0, cols) of x (row stride x_row) as panels: y[(j/16)·y_panel + i·16 + j%16], zeros beyond cols.
+  void (*pack_panels)(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, T* y,
+                      std::int64_t y_panel) noexcept = nullptr;
+
+  /// The transposed matrix from panels to panels: x holds columns [0, cols) of rows [0, rows) in panels of stride x_panel;
+  /// y(j, i) = x(i, j) in panels over i: y[(i/16)·y_panel + j·16 + i%16], zeros for rows ≤ i < round_up(rows, 16).
+  void (*transpose_panels)(const T* x, std::int64_t x_panel, std::int64_t rows, std::int64_t cols, T* y,
+                           std::int64_t y_panel) noexcept = nullptr;
+
+  /// y = f(x). y may be x.
+  void (*activate)(const Activation& f, const T* x, T* y, std::int64_t n) noexcept = nullptr;
+
+  /// dx = dy · f'(x). Every kind but gelu and silu is worked out from y = f(x) alone (x may be null); gelu and silu read x.
+  /// relu, leaky_relu: slope at 0 is that of the negative side. dx may be dy.
+  void (*activate_backward)(const Activation& f, const T* x, const T* y, const T* dy, T* dx, std::int64_t n) noexcept = nullptr;
+
+  /// Each row of [rows, cols]: e^(x − max)/Σ, or x − max − log Σ when log. y may be x.
+  void (*softmax)(bool log, const T* x, T* y, std::int64_t rows, std::int64_t cols) noexcept = nullptr;
+  /// softmax: dx = y·(dy − Σ dy·y);  log: dx = dy − e^y·Σ dy. dx may be dy.
+  void (*softmax_backward)(bool log, const T* y, const T* dy, T* dx, std::int64_t rows, std::int64_t cols) noexcept = nullptr;
+
+  /// y and winner[out_h, out_w, c]: position of the maximum inside its window (row·size_w + column), the first of equals, and the
+  /// first NaN if there is one. Padding never wins. winner may be null. size_h·size_w ≤ 65536.
+  void (*max_pool)(const PoolShape&, const T* x, T* y, std::uint16_t* winner) noexcept = nullptr;
+  /// dx [h, w, c] is overwritten: every dy is added to its winner, in row order of the outputs.
+  void (*max_pool_backward)(const PoolShape&, const T* dy, const std::uint16_t* winner, T* dx) noexcept = nullptr;
+  /// Divides by size_h·size_w, padding included.
+  void (*average_pool)(const PoolShape&, const T* x, T* y) noexcept = nullptr;
+  void (*average_pool_backward)(const PoolShape&, const T* dy, T* dx) noexcept = nullptr;
+
+  /// y = a + b; y may be a or b.
+  void (*add)(const T* a, const T* b, T* y, std::int64_t n) noexcept = nullptr;
+  /// x *= s.
+  void (*scale)(T s, T* x, std::int64_t n) noexcept = nullptr;
+  /// y = x·mask, mask holding 0 or a factor. y may be x.
+  void (*multiply)(const T* x, const T* mask, T* y, std::int64_t n) noexcept = nullptr;
+  /// Column sums: sum[j] (+)= Σ_i x[i·x_row + j], i ascending.
+  void (*sum_rows)(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, bool accumulate,
+                   T* sum) noexcept = nullptr;
+  /// Column sums of products: sum[j] (+)= Σ_i (x[i·x_row + j] − shift[j])·(z[i·x_row + j] − shift2[j]); null shifts are 0.
+  void (*sum_products)(const T* x, const T* shift, const T* z, const T* shift2, std::int64_t x_row, std::int64_t rows,
+                       std::int64_t cols, bool accumulate, T* sum) noexcept = nullptr;
+  /// y[i, j] = x[i, j]·factor[j] + offset[j] (one fused multiply-add where there is one); rows of cols, contiguous. y may be x.
+  void (*scale_shift)(const T* x, const T* factor, const T* offset, T* y, std::int64_t rows,
+                      std::int64_t cols) noexcept = nullptr;
+  /// Σ x², summed in double.
+  double (*sum_squares)(const T* x, std::int64_t n) noexcept = nullptr;
+
+  /// w, s0, s1 in place; state the kind does not keep may be null.
+  void (*update)(const Update<T>&, T* w, const T* g, T* s0, T* s1, std::int64_t n) noexcept = nullptr;
+};
+
+/// The slow, obvious version: plain loops, the judge of all others. T is float or double.
+template <class T>
+const Kernels<T>& reference_kernels();
+
+/// Every table this machine can run, best first, the reference last.
+std::span<const Kernels<float>* const> usable_kernels();
+
+/// The one named by $SOMA_TARGET, else the best. Unknown names are an error that lists the usable ones. Decided once.
+[[nodiscard]] Result<const Kernels<float>*> select_kernels();
+
+}  // namespace soma

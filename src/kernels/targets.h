@@ -1,0 +1,15 @@
+// a table without kernels → the same table with one family filled in for the SIMD target Highway has chosen.
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace soma {
+
+void fill_gemm(Kernels<float>& table);
+void fill_activation(Kernels<float>& table);
+void fill_softmax(Kernels<float>& table);
+void fill_pool(Kernels<float>& table);
+void fill_reduce(Kernels<float>& table);
+void fill_update(Kernels<float>& table);
+
+}  // namespace soma
