@@ -139,6 +139,9 @@ const Kernels<T>& reference_kernels();
 /// Every table this machine can run, best first, the reference last.
 std::span<const Kernels<float>* const> usable_kernels();
 
+/// The usable table of that name; "" is the best one. Unknown names are an error that lists the usable ones.
+[[nodiscard]] Result<const Kernels<float>*> kernels_named(std::string_view name);
+
 /// The one named by $SOMA_TARGET, else the best. Unknown names are an error that lists the usable ones. Decided once.
 [[nodiscard]] Result<const Kernels<float>*> select_kernels();
 

@@ -1,0 +1,129 @@
+// spans → spans in plain loops: matrix products, panels, elementwise and column sums exactly as kernels.h words them.
+#include "kernels/reference.h"
+
+#include <algorithm>
+
+namespace soma {
+namespace {
+
+template <class T>
+void gemm(const Gemm<T>& g) noexcept {
+  for (std::int64_t i = 0; i < g.m; ++i)
+    for (std::int64_t j = 0; j < g.n; ++j) {
+      const T* b = g.b + j / kPanel * g.b_panel + j % kPanel;
+      T& c = g.c[j / kPanel * g.c_panel + i * g.c_row + j % kPanel];
+      T sum = g.accumulate ? c : g.bias ? g.bias[j] : T(0);
+      for (std::int64_t s = 0; s < g.segments; ++s) {
+        const T* a = g.a + i * g.a_row + (g.a_segments ? g.a_segments[s] : 0);
+        for (std::int64_t k = 0; k < g.depth; ++k) sum += a[k * g.a_col] * b[(s * g.depth + k) * g.b_row];
+      }
+      c = sum;
+    }
+}
+
+template <class T>
+void pack_panels(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, T* y, std::int64_t y_panel) noexcept {
+  for (std::int64_t j = 0; j < panels(cols) * kPanel; ++j)
+    for (std::int64_t i = 0; i < rows; ++i)
+      y[j / kPanel * y_panel + i * kPanel + j % kPanel] = j < cols ? x[i * x_row + j] : T(0);
+}
+
+template <class T>
+void transpose_panels(const T* x, std::int64_t x_panel, std::int64_t rows, std::int64_t cols, T* y,
+                      std::int64_t y_panel) noexcept {
+  for (std::int64_t i = 0; i < panels(rows) * kPanel; ++i)
+    for (std::int64_t j = 0; j < cols; ++j)
+      y[i / kPanel * y_panel + j * kPanel + i % kPanel] = i < rows ? x[j / kPanel * x_panel + i * kPanel + j % kPanel] : T(0);
+}
+
+template <class T>
+void add(const T* a, const T* b, T* y, std::int64_t n) noexcept {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
+}
+
+template <class T>
+void scale(T s, T* x, std::int64_t n) noexcept {
+  for (std::int64_t i = 0; i < n; ++i) x[i] *= s;
+}
+
+template <class T>
+void multiply(const T* x, const T* mask, T* y, std::int64_t n) noexcept {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] * mask[i];
+}
+
+template <class T>
+void sum_rows(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, bool accumulate, T* sum) noexcept {
+  if (!accumulate) std::fill_n(sum, cols, T(0));
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < cols; ++j) sum[j] += x[i * x_row + j];
+}
+
+template <class T>
+void sum_products(const T* x, const T* shift, const T* z, const T* shift2, std::int64_t x_row, std::int64_t rows,
+                  std::int64_t cols, bool accumulate, T* sum) noexcept {
+  if (!accumulate) std::fill_n(sum, cols, T(0));
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < cols; ++j)
+      sum[j] += (x[i * x_row + j] - (shift ? shift[j] : T(0))) * (z[i * x_row + j] - (shift2 ? shift2[j] : T(0)));
+}
+
+template <class T>
+void scale_shift(const T* x, const T* factor, const T* offset, T* y, std::int64_t rows, std::int64_t cols) noexcept {
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < cols; ++j) y[i * cols + j] = x[i * cols + j] * factor[j] + offset[j];
+}
+
+template <class T>
+double sum_squares(const T* x, std::int64_t n) noexcept {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return sum;
+}
+
+}  // namespace
+
+int state_arrays(OptimizerConfig::Kind kind) {
+  using enum OptimizerConfig::Kind;
+  switch (kind) {
+    case sgd:
+      return 0;
+    case momentum:
+    case nesterov:
+    case adagrad:
+    case rmsprop:
+      return 1;
+    case adadelta:
+    case adam:
+    case adamw:
+    case nadam:
+      return 2;
+  }
+  return 0;
+}
+
+template <class T>
+const Kernels<T>& reference_kernels() {
+  static const Kernels<T> table = [] {
+    Kernels<T> k;
+    k.target = "reference";
+    k.gemm = gemm<T>;
+    k.pack_panels = pack_panels<T>;
+    k.transpose_panels = transpose_panels<T>;
+    k.add = add<T>;
+    k.scale = scale<T>;
+    k.multiply = multiply<T>;
+    k.sum_rows = sum_rows<T>;
+    k.sum_products = sum_products<T>;
+    k.scale_shift = scale_shift<T>;
+    k.sum_squares = sum_squares<T>;
+    reference_layers(k);
+    reference_update(k);
+    return k;
+  }();
+  return table;
+}
+
+template const Kernels<float>& reference_kernels<float>();
+template const Kernels<double>& reference_kernels<double>();
+
+}  // namespace soma
