@@ -1,0 +1,219 @@
+// TensorFile ↔ a safetensors file: u64 header length, JSON, raw little-endian floats without holes.
+#include "model/safetensors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/file.h"
+
+namespace soma {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "arrays are written as they lie in memory");
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
+
+/// What the header says of one tensor, before any of it is believed.
+struct Entry {
+  std::string name, dtype;
+  std::vector<std::uint64_t> shape, offsets;
+  std::set<std::string> keys;
+};
+
+/// JSON events → entries and metadata. Accepts exactly the format's grammar; `problem` says what else was there.
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  std::vector<Entry> entries;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::string problem;
+
+  bool start_object(std::size_t) override {
+    if (place_ == Place::outside) return go(Place::header);
+    if (place_ == Place::header && name_ == kMetadata) return go(Place::metadata);
+    if (place_ != Place::header) return unexpected("an object");
+    entries.push_back({name_, {}, {}, {}, {}});
+    return go(Place::entry);
+  }
+  bool end_object() override {
+    if (place_ == Place::entry && entries.back().keys.size() != 3)
+      return fail(
+          fmt::format("tensor '{}' wants dtype, shape and data_offsets, got {} of them", name_, entries.back().keys.size()));
+    return go(place_ == Place::header ? Place::outside : Place::header);
+  }
+  bool key(std::string& word) override {
+    if (place_ == Place::entry) {
+      field_ = word;
+      if (word != "dtype" && word != "shape" && word != "data_offsets")
+        return fail(fmt::format("tensor '{}' has an unknown key '{}'", name_, word));
+      return entries.back().keys.insert(word).second || fail(fmt::format("tensor '{}' has two keys '{}'", name_, word));
+    }
+    name_ = word;
+    auto& seen = place_ == Place::metadata ? metadata_keys_ : tensor_names_;
+    return seen.insert(word).second ||
+           fail(fmt::format("{} '{}' is there twice", place_ == Place::metadata ? "metadata" : "tensor", word));
+  }
+  bool string(std::string& word) override {
+    if (place_ == Place::metadata) {
+      metadata.emplace_back(name_, std::move(word));
+      return true;
+    }
+    if (place_ != Place::entry || field_ != "dtype") return unexpected("a string");
+    entries.back().dtype = std::move(word);
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    if (place_ != Place::entry || field_ == "dtype") return unexpected("an array");
+    return go(field_ == "shape" ? Place::shape : Place::offsets);
+  }
+  bool end_array() override { return go(Place::entry); }
+  bool number_unsigned(std::uint64_t number) override {
+    if (place_ != Place::shape && place_ != Place::offsets) return unexpected("a number");
+    (place_ == Place::shape ? entries.back().shape : entries.back().offsets).push_back(number);
+    return true;
+  }
+  bool number_integer(std::int64_t) override { return unexpected("a negative number"); }
+  bool number_float(double, const std::string& text) override { return unexpected("the number " + text); }
+  bool null() override { return unexpected("null"); }
+  bool boolean(bool) override { return unexpected("a boolean"); }
+  bool binary(nlohmann::json::binary_t&) override { return unexpected("binary data"); }
+  bool parse_error(std::size_t at, const std::string&, const nlohmann::json::exception&) override {
+    return fail(fmt::format("its header is no JSON at byte {}", kLengthBytes + at));
+  }
+
+ private:
+  enum class Place { outside, header, metadata, entry, shape, offsets };
+  static constexpr const char* kMetadata = "__metadata__";
+
+  bool go(Place place) {
+    place_ = place;
+    return true;
+  }
+  bool fail(std::string what) {
+    problem = std::move(what);
+    return false;
+  }
+  bool unexpected(std::string_view what) { return fail(fmt::format("{} does not belong at '{}'", what, name_)); }
+
+  Place place_ = Place::outside;
+  std::string name_, field_;
+  std::set<std::string> tensor_names_, metadata_keys_;
+};
+
+/// The tensor's size in bytes, or nothing when it does not fit 63 bits.
+bool byte_size(const std::vector<std::uint64_t>& shape, std::uint64_t& bytes) {
+  bytes = sizeof(float);
+  if (std::find(shape.begin(), shape.end(), 0U) != shape.end()) {
+    bytes = 0;
+    return std::all_of(shape.begin(), shape.end(), [](std::uint64_t extent) { return extent <= 1ULL << 62; });
+  }
+  for (const std::uint64_t extent : shape) {
+    if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / bytes) return false;
+    bytes *= extent;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view who) {
+  const auto wrong = [&](std::string_view what) {
+    return Error{Error::Kind::data, fmt::format("{}: no safetensors file: {}; try another file", who, what)};
+  };
+  if (bytes.size() < kLengthBytes) return wrong(fmt::format("wanted at least {} bytes, got {}", kLengthBytes, bytes.size()));
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), kLengthBytes);
+  if (length > kLongestHeader || length > bytes.size() - kLengthBytes)
+    return wrong(fmt::format("its header of {} bytes does not fit the file of {}", length, bytes.size()));
+  const std::string_view header = bytes.substr(kLengthBytes, length);
+  const std::string_view data = bytes.substr(kLengthBytes + length);
+  // The JSON reader would take a zero byte for the end, and skip a byte order mark.
+  if (const auto first = header.find_first_not_of(" \t\r\n"); first == header.npos || header[first] != '{')
+    return wrong("its header does not begin with {");
+  if (header.find('\0') != header.npos) return wrong("its header holds a zero byte");
+
+  HeaderReader reader;
+  if (!nlohmann::json::sax_parse(header.begin(), header.end(), &reader)) return wrong(reader.problem);
+
+  std::uint64_t end = 0;
+  for (Entry& entry : reader.entries) {
+    if (entry.dtype != "F32") return wrong(fmt::format("tensor '{}' wants dtype F32, got '{}'", entry.name, entry.dtype));
+    if (entry.offsets.size() != 2)
+      return wrong(fmt::format("tensor '{}' wants 2 data_offsets, got {}", entry.name, entry.offsets.size()));
+    std::uint64_t size = 0;
+    if (!byte_size(entry.shape, size)) return wrong(fmt::format("tensor '{}' is too large", entry.name));
+    if (entry.offsets[1] < entry.offsets[0] || entry.offsets[1] - entry.offsets[0] != size)
+      return wrong(fmt::format("tensor '{}' wants {} bytes, its offsets say {} to {}", entry.name, size, entry.offsets[0],
+                               entry.offsets[1]));
+  }
+  std::stable_sort(reader.entries.begin(), reader.entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
+  for (const Entry& entry : reader.entries) {
+    if (entry.offsets[0] != end)
+      return wrong(fmt::format("tensor '{}' begins at {}, the one before it ends at {}", entry.name, entry.offsets[0], end));
+    end = entry.offsets[1];
+  }
+  if (end != data.size()) return wrong(fmt::format("its tensors hold {} bytes, the file has {} for them", end, data.size()));
+
+  TensorFile file;
+  file.metadata = std::move(reader.metadata);
+  for (const Entry& entry : reader.entries) {
+    Tensor tensor{entry.name, {}, std::vector<float>((entry.offsets[1] - entry.offsets[0]) / sizeof(float))};
+    for (const std::uint64_t extent : entry.shape) tensor.shape.push_back(static_cast<std::int64_t>(extent));
+    if (!tensor.values.empty())
+      std::memcpy(tensor.values.data(), data.data() + entry.offsets[0], tensor.values.size() * sizeof(float));
+    file.tensors.push_back(std::move(tensor));
+  }
+  return file;
+}
+
+Result<TensorFile> read_safetensors(const std::filesystem::path& file) {
+  const auto bytes = read_file(file);
+  if (!bytes) return bytes.error();
+  return parse_safetensors(*bytes, file.string());
+}
+
+Result<void> write_safetensors(const TensorFile& contents, const std::filesystem::path& file) {
+  Json header = Json::object();
+  for (const auto& [key, value] : contents.metadata) {
+    SOMA_REQUIRE(!header["__metadata__"].contains(key));
+    header["__metadata__"][key] = value;
+  }
+  std::set<std::string> names = {"__metadata__"};
+  std::uint64_t offset = 0;
+  for (const Tensor& tensor : contents.tensors) {
+    SOMA_REQUIRE(names.insert(tensor.name).second);
+    SOMA_REQUIRE(static_cast<std::uint64_t>(elements(tensor.shape)) == tensor.values.size());
+    const std::uint64_t end = offset + tensor.values.size() * sizeof(float);
+    // A vector of members keeps large headers linear: ordered_json looks for each new key among all others.
+    Json& entry = header.get_ref<Json::object_t&>().emplace_back(tensor.name, Json::object()).second;
+    entry = Json{{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const Json::type_error&) {
+    return Error{Error::Kind::data,
+                 fmt::format("{}: wanted names and words in UTF-8, got other bytes; try renaming", file.string())};
+  }
+  text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
+  if (text.size() > kLongestHeader)
+    return Error{Error::Kind::data, fmt::format("{}: wanted a header of at most {} bytes, got {}; try fewer words", file.string(),
+                                                kLongestHeader, text.size())};
+
+  const std::uint64_t length = text.size();
+  std::vector<std::span<const std::byte>> chunks = {std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(text))};
+  for (const Tensor& tensor : contents.tensors) chunks.push_back(std::as_bytes(std::span(tensor.values)));
+  return write_file(file, chunks);
+}
+
+}  // namespace soma
