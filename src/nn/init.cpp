@@ -1,0 +1,57 @@
+// a seed → first weights in the published order, whatever the layout inside.
+#include "nn/init.h"
+
+#include <cmath>
+
+#include "core/random.h"
+
+namespace soma {
+namespace {
+
+double variance(const Init& init, double fan_in, double fan_out) {
+  switch (init.kind) {
+    case Init::Kind::he:
+      return 2 / fan_in;
+    case Init::Kind::xavier:
+      return 2 / (fan_in + fan_out);
+    case Init::Kind::lecun:
+      return 1 / fan_in;
+    case Init::Kind::uniform:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Tensor first_values(const Plan& plan, std::size_t index, std::uint64_t seed) {
+  const Parameter& p = plan.parameters[index];
+  const NetworkSpec& spec = plan.network.spec;
+  const Init init = spec.nodes[p.node].init.value_or(spec.init);
+  Tensor tensor{p.name, p.shape, std::vector<float>(static_cast<std::size_t>(elements(p.shape)), 0.0f)};
+  if (p.role == Parameter::Role::scale || p.role == Parameter::Role::running_variance)
+    tensor.values.assign(tensor.values.size(), 1.0f);
+  const bool drawn = p.role == Parameter::Role::weight || (p.role == Parameter::Role::bias && init.kind == Init::Kind::uniform);
+  if (!drawn) return tensor;
+
+  const double kernel = static_cast<double>(p.kernel_h * p.kernel_w);
+  const bool flat = p.shape.size() == 2;  // a linear layer's rows already count every input
+  const double fan_in = static_cast<double>(p.rows());
+  const double fan_out = static_cast<double>(p.out) * (flat ? 1 : kernel);
+  const double deviation = std::sqrt(variance(init, fan_in, fan_out));
+  const double half_width = std::sqrt(3.0) * deviation;
+  const std::uint32_t numbers = stream(Stream::weights, index);
+  for (std::size_t i = 0; i < tensor.values.size(); ++i) {
+    double value;
+    if (init.kind == Init::Kind::uniform)
+      value = init.min + random_unit(seed, numbers, i) * (init.max - init.min);
+    else if (init.distribution == Init::Distribution::normal)
+      value = deviation * random_normal(seed, numbers, i);
+    else
+      value = half_width * (2 * random_unit(seed, numbers, i) - 1);
+    tensor.values[i] = static_cast<float>(value);
+  }
+  return tensor;
+}
+
+}  // namespace soma

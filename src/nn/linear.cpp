@@ -1,0 +1,116 @@
+// rows × weights → rows, and back: linear layers as three matrix products.
+#include <algorithm>
+
+#include "nn/layers.h"
+
+namespace soma {
+
+// y = f(x·Wᵀ + b). The weights lie as [in, out] in panels of 16 outputs, so x is read row by row and nothing is packed.
+template <class T>
+void forward(const LinearStep& s, const Run<T>& run) {
+  const Parameter& w = run.parameter_at(s.weight);
+  // Cutting the outputs leaves each member its own part of the weights, in its own cache; few outputs are cut by rows instead.
+  const std::int64_t pairs = (panels(s.out) + 1) / 2;
+  const bool by_outputs = pairs >= run.team.size();
+  const std::int64_t units = by_outputs ? pairs : run.rows;
+  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int) {
+    const std::int64_t first_column = by_outputs ? begin * 2 * kPanel : 0;
+    const std::int64_t last_column = by_outputs ? std::min(end * 2 * kPanel, s.out) : s.out;
+    const std::int64_t first_row = by_outputs ? 0 : begin, last_row = by_outputs ? run.rows : end;
+    Gemm<T> g;
+    g.m = last_row - first_row;
+    g.n = last_column - first_column;
+    g.depth = s.in;
+    g.a = run.value(s.x.value) + first_row * s.in;
+    g.a_row = s.in;
+    g.b = run.parameter(s.weight) + first_column / kPanel * w.panel_stride();
+    g.b_panel = w.panel_stride();
+    g.c = run.value(s.y) + first_row * s.out + first_column;
+    g.c_row = s.out;
+    if (s.bias >= 0) g.bias = run.parameter(s.bias) + first_column;
+    run.kernels.gemm(g);
+    if (!s.activation) return;
+    for (std::int64_t i = 0; i < g.m; ++i) run.kernels.activate(*s.activation, g.c + i * s.out, g.c + i * s.out, g.n);
+  });
+}
+
+namespace {
+
+// dW = dyᵀ·x, as [in, out] panels: row i of the product is column i of x, so x is read transposed, dy as it is.
+template <class T>
+void weight_gradient(const LinearStep& s, const Run<T>& run) {
+  const Parameter& w = run.parameter_at(s.weight);
+  const T* dy = run.gradient(s.y);
+  Gemm<T> g;
+  g.depth = run.rows;
+  g.a_row = 1;
+  g.a_col = s.in;
+  g.b = dy;
+  g.b_row = s.out;
+  g.b_panel = kPanel;
+  if (s.packed >= 0) {
+    T* packed = run.partials + s.packed;
+    run.kernels.pack_panels(dy, s.out, run.rows, s.out, packed, run.rows * kPanel);
+    g.b = packed;
+    g.b_row = kPanel;
+    g.b_panel = run.rows * kPanel;
+  }
+  g.c_row = kPanel;
+  g.c_panel = w.panel_stride();
+  g.accumulate = run.accumulate;
+  const std::int64_t all = panels(s.out);
+  const bool by_outputs = all >= 2 * run.team.size();
+  const std::int64_t units = by_outputs ? all : s.in;
+  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int) {
+    Gemm<T> part = g;
+    const std::int64_t first_row = by_outputs ? 0 : begin, first_panel = by_outputs ? begin : 0;
+    part.m = by_outputs ? s.in : end - begin;
+    part.n = by_outputs ? std::min(end * kPanel, s.out) - begin * kPanel : s.out;
+    part.a = run.value(s.x.value) + first_row;
+    part.b += first_panel * g.b_panel;
+    part.c = run.parameter_gradient(s.weight) + first_panel * g.c_panel + first_row * kPanel;
+    run.kernels.gemm(part);
+  });
+}
+
+// dx = dy·W. The product wants panels of inputs: each member transposes a block of weights into its scratch and uses it at once.
+template <class T>
+void input_gradient(const LinearStep& s, const Run<T>& run) {
+  const Parameter& w = run.parameter_at(s.weight);
+  const std::int64_t units = (panels(s.in) + s.block_panels - 1) / s.block_panels;
+  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int member) {
+    T* block = run.member_scratch(member);
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t first = unit * s.block_panels * kPanel, inputs = std::min(s.in - first, s.block_panels * kPanel);
+      run.kernels.transpose_panels(run.parameter(s.weight) + first * kPanel, w.panel_stride(), inputs, s.out, block,
+                                   s.out * kPanel);
+      Gemm<T> g;
+      g.m = run.rows;
+      g.n = inputs;
+      g.depth = s.out;
+      g.a = run.gradient(s.y);
+      g.a_row = s.out;
+      g.b = block;
+      g.b_panel = s.out * kPanel;
+      g.c = run.gradient(s.x) + first;
+      g.c_row = s.in;
+      run.kernels.gemm(g);
+    }
+  });
+}
+
+}  // namespace
+
+// With dy already behind the activation:  dW = dyᵀ·x,  db = Σ dy,  dx = dy·W.
+template <class T>
+void backward(const LinearStep& s, const Run<T>& run) {
+  undo_activation(s.activation, s.y, run);
+  weight_gradient(s, run);
+  if (s.bias >= 0)
+    run.kernels.sum_rows(run.gradient(s.y), s.out, run.rows, s.out, run.accumulate, run.parameter_gradient(s.bias));
+  if (s.x.gradient >= 0) input_gradient(s, run);
+}
+
+SOMA_INSTANTIATE_STEP(LinearStep)
+
+}  // namespace soma
