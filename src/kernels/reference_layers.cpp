@@ -52,36 +52,36 @@ T value(Activation::Kind kind, T alpha, T x) {
   return x;
 }
 
-// f'(x), from y = f(x) where that is enough.
+// dy·f'(x), from y = f(x) where that is enough.
 template <class T>
-T slope(Activation::Kind kind, T alpha, const T* x, T y) {
+T gradient(Activation::Kind kind, T alpha, const T* x, T y, T dy) {
   using enum Activation::Kind;
   constexpr T selu_scale = T(kSeluScale), selu_slope = T(kSeluScale * kSeluAlpha);
   switch (kind) {
     case identity:
-      return T(1);
+      return dy;
     case relu:
-      return y <= 0 ? T(0) : T(1);
+      return y <= 0 ? T(0) : dy;
     case leaky_relu:
-      return y <= 0 ? alpha : T(1);
+      return y <= 0 ? dy * alpha : dy;
     case elu:
-      return y <= 0 ? y + alpha : T(1);
+      return dy * (y <= 0 ? y + alpha : T(1));
     case selu:
-      return y <= 0 ? y + selu_slope : selu_scale;
+      return dy * (y <= 0 ? y + selu_slope : selu_scale);
     case Activation::Kind::sigmoid:
-      return y * (T(1) - y);
+      return dy * (y * (T(1) - y));
     case tanh:
-      return T(1) - y * y;
+      return dy * (T(1) - y * y);
     case softplus:
-      return -std::expm1(-y);
+      return dy * -std::expm1(-y);
     case gelu:
-      return normal_cdf(*x) + *x * (std::exp(T(-0.5) * *x * *x) * T(0.39894228040143267794));
+      return dy * (normal_cdf(*x) + *x * (std::exp(T(-0.5) * *x * *x) * T(0.39894228040143267794)));
     case silu: {
       const T s = soma::sigmoid(*x);
-      return s * (T(1) + *x * (T(1) - s));
+      return dy * (s * (T(1) + *x * (T(1) - s)));
     }
   }
-  return T(1);
+  return dy;
 }
 
 template <class T>
@@ -91,7 +91,7 @@ void activate(const Activation& f, const T* x, T* y, std::int64_t n) noexcept {
 
 template <class T>
 void activate_backward(const Activation& f, const T* x, const T* y, const T* dy, T* dx, std::int64_t n) noexcept {
-  for (std::int64_t i = 0; i < n; ++i) dx[i] = dy[i] * slope(f.kind, static_cast<T>(f.alpha), x ? x + i : nullptr, y[i]);
+  for (std::int64_t i = 0; i < n; ++i) dx[i] = gradient(f.kind, static_cast<T>(f.alpha), x ? x + i : nullptr, y[i], dy[i]);
 }
 
 template <class T>

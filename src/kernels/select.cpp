@@ -44,6 +44,7 @@ struct Tables {
       hwy::GetChosenTarget().Update(target);
       Kernels<float>& table = filled.emplace_back(reference_kernels<float>());
       table.target = name;
+      for (const auto fill : {fill_activation, fill_softmax, fill_pool, fill_reduce, fill_update}) fill(table);
       usable.push_back(&table);
     }
     hwy::GetChosenTarget().DeInit();
@@ -63,8 +64,9 @@ Result<const Kernels<float>*> kernels_named(std::string_view name) {
   for (const Kernels<float>* table : usable_kernels())
     if (table->target == name) return table;
   const std::vector<std::string> known = targets();
-  return Error{Error::Kind::usage, fmt::format("SOMA_TARGET: wanted {}, which this machine can run, got '{}'{}", one_of(known),
-                                               name, suggestion(name, known))};
+  const std::string close = nearest(name, known);
+  return Error{Error::Kind::usage, fmt::format("SOMA_TARGET: wanted {} on this machine, got '{}'; try '{}'", one_of(known), name,
+                                               close.empty() ? known.front() : close)};
 }
 
 Result<const Kernels<float>*> select_kernels() {
