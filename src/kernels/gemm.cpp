@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace soma::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-void fill_gemm_here(Kernels<float>&) {}  // no vectors: the reference stays
+void fill_here(Kernels<float>&) {}  // no vectors: the reference stays
 #else
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -229,7 +229,7 @@ HWY_ATTR void transpose_panels(const float* x, std::int64_t x_panel, std::int64_
     }
 }
 
-void fill_gemm_here(Kernels<float>& table) {
+void fill_here(Kernels<float>& table) {
   table.gemm = &gemm;
   table.pack_panels = &pack_panels;
   table.transpose_panels = &transpose_panels;
@@ -241,7 +241,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_gemm_here);
-void fill_gemm(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_gemm_here)(table); }
+HWY_EXPORT(fill_here);
+void fill_gemm(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_here)(table); }
 }  // namespace soma
 #endif

@@ -1,0 +1,222 @@
+// every layer and loss → its backward pass is the slope of its forward pass, in double, along random directions.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/random.h"
+#include "nn/init.h"
+#include "nn/loss.h"
+#include "nn/net.h"
+
+namespace soma {
+namespace {
+
+constexpr std::uint32_t kNumbers = stream(Stream::test);
+
+Activation act(Activation::Kind kind, double alpha = 0) { return {kind, alpha}; }
+
+struct Case {
+  std::string name;
+  Shape input;
+  std::vector<Node> nodes;
+};
+
+// Each network starts with a trained layer, so that the layer under test also has to hand its input's gradient down.
+Case image(std::string name, std::vector<Node> nodes) {
+  nodes.insert(nodes.begin(), Node{"first", Conv2d{.out = 4, .kernel_h = 1, .kernel_w = 1}, {}, {}});
+  return {std::move(name), {3, 7, 6}, std::move(nodes)};
+}
+Case flat(std::string name, std::vector<Node> nodes) {
+  nodes.insert(nodes.begin(), Node{"first", Linear{5, true}, {}, {}});
+  return {std::move(name), {6}, std::move(nodes)};
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all = {
+      flat("linear", {{"", Linear{19, true}, {}, {}}}),
+      flat("linear_without_bias", {{"", Linear{3, false}, {}, {}}}),
+      flat("linear_two_panels", {{"", Linear{32, true}, {}, {}}, {"", Linear{2, true}, {}, {}}}),
+      image("conv", {{"", Conv2d{.out = 5, .kernel_h = 3, .kernel_w = 3}, {}, {}}}),
+      image("conv_padded", {{"", Conv2d{.out = 5, .kernel_h = 3, .kernel_w = 5, .padding_h = 1, .padding_w = 2}, {}, {}}}),
+      image("conv_strided",
+            {{"",
+              Conv2d{.out = 5, .kernel_h = 3, .kernel_w = 2, .stride_h = 2, .stride_w = 3, .padding_h = 1, .padding_w = 1},
+              {},
+              {}}}),
+      image("conv_dilated",
+            {{"", Conv2d{.out = 5, .kernel_h = 2, .kernel_w = 3, .padding_w = 1, .dilation_h = 3, .dilation_w = 2}, {}, {}}}),
+      image("conv_groups", {{"", Conv2d{.out = 6, .kernel_h = 3, .kernel_w = 3, .padding_h = 1, .groups = 2}, {}, {}}}),
+      image("conv_depthwise",
+            {{"", Conv2d{.out = 4, .kernel_h = 3, .kernel_w = 3, .stride_h = 2, .groups = 4, .bias = false}, {}, {}}}),
+      image("conv_16_channels", {{"", Conv2d{.out = 16, .kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2}, {}, {}}}),
+      image("conv_relu_pool", {{"", Conv2d{.out = 5, .kernel_h = 3, .kernel_w = 3, .padding_h = 1, .padding_w = 1}, {}, {}},
+                               {"", act(Activation::Kind::relu), {}, {}},
+                               {"", Pool{}, {}, {}}}),
+      image("conv_pool_tanh", {{"", Conv2d{.out = 16, .kernel_h = 2, .kernel_w = 2}, {}, {}},
+                               {"", Pool{.size_h = 3, .size_w = 2, .stride_h = 3, .stride_w = 2}, {}, {}},
+                               {"", act(Activation::Kind::tanh), {}, {}}}),
+      image("max_pool", {{"", act(Activation::Kind::tanh), {}, {}},
+                         {"", Pool{.size_h = 3, .size_w = 2, .stride_h = 2, .stride_w = 1, .padding_h = 1}, {}, {}}}),
+      image("average_pool", {{"",
+                              Pool{.kind = Pool::Kind::average,
+                                   .size_h = 3,
+                                   .size_w = 2,
+                                   .stride_h = 2,
+                                   .stride_w = 2,
+                                   .padding_h = 1,
+                                   .padding_w = 1},
+                              {},
+                              {}}}),
+      image("global_average_pool", {{"", GlobalAveragePool{}, {}, {}}, {"", Flatten{}, {}, {}}, {"", Linear{3, true}, {}, {}}}),
+      image("batch_norm", {{"", BatchNorm{}, {}, {}}, {"", act(Activation::Kind::silu), {}, {}}}),
+      flat("batch_norm_flat", {{"", BatchNorm{}, {}, {}}, {"", act(Activation::Kind::tanh), {}, {}}}),
+      flat("dropout", {{"", Dropout{0.4}, {}, {}}, {"", Linear{3, true}, {}, {}}}),
+      flat("alpha_dropout", {{"", AlphaDropout{0.3}, {}, {}}, {"", Linear{3, true}, {}, {}}}),
+      image("flatten_for_linear",
+            {{"", Flatten{}, {}, {}}, {"", act(Activation::Kind::tanh), {}, {}}, {"", Linear{3, true}, {}, {}}}),
+      image("flatten_for_softmax", {{"", Flatten{}, {}, {}}, {"", Softmax{}, {}, {}}}),
+      flat("softmax", {{"", Softmax{}, {}, {}}}),
+      flat("log_softmax", {{"", Softmax{true}, {}, {}}}),
+      flat("residual",
+           {{"a", Linear{5, true}, {}, {}}, {"b", act(Activation::Kind::gelu), {}, {}}, {"", Add{}, {"first", "b", "a"}, {}}}),
+      image("concat", {{"a", Conv2d{.out = 3, .kernel_h = 3, .kernel_w = 3, .padding_h = 1, .padding_w = 1}, {}, {}},
+                       {"b", act(Activation::Kind::sigmoid), {"first"}, {}},
+                       {"", Concat{}, {"b", "a", "first"}, {}}}),
+      image("concat_flat", {{"a", Flatten{}, {}, {}}, {"b", Linear{3, true}, {}, {}}, {"", Concat{}, {"b", "a"}, {}}}),
+  };
+  using K = Activation::Kind;
+  for (const K kind :
+       {K::identity, K::relu, K::leaky_relu, K::elu, K::selu, K::sigmoid, K::tanh, K::softplus, K::gelu, K::silu}) {
+    const Activation f = act(kind, kind == K::leaky_relu ? 0.1 : kind == K::elu ? 0.7 : 0);
+    all.push_back(flat("fused_" + layer_kind(f), {{"", f, {}, {}}}));
+    all.push_back(flat("alone_" + layer_kind(f), {{"", Softmax{}, {}, {}}, {"", f, {}, {}}, {"", Linear{2, true}, {}, {}}}));
+  }
+  return all;
+}
+
+class Gradient : public testing::TestWithParam<Case> {};
+
+constexpr std::int64_t kRows = 5;
+
+struct Checked {
+  Team team{2};
+  Net<double> net;
+  std::vector<double> x, direction, output_weights;
+  Net<double>::Mode mode{true, 7, 3};
+
+  Checked(const Case& c, std::uint64_t seed)
+      : net(make_plan({c.input, c.nodes, {}}, kRows, true).value(), reference_kernels<double>(), team) {
+    std::vector<Tensor> first;
+    for (std::size_t i = 0; i < net.plan().parameters.size(); ++i) {
+      Tensor t = first_values(net.plan(), i, seed);
+      for (std::size_t k = 0; k < t.values.size(); ++k)
+        t.values[k] += 0.1f * static_cast<float>(random_normal(seed, kNumbers + 1, i * 100000 + k));
+      if (net.plan().parameters[i].role == Parameter::Role::running_variance) t.values.assign(t.values.size(), 1.0f);
+      first.push_back(std::move(t));
+    }
+    net.set(net.parameters(), first).value();
+    for (std::int64_t i = 0; i < kRows * net.input_size(); ++i)
+      x.push_back(random_normal(seed, kNumbers + 2, static_cast<std::uint64_t>(i)));
+    for (std::int64_t i = 0; i < kRows * net.output_size(); ++i)
+      output_weights.push_back(random_normal(seed, kNumbers + 3, static_cast<std::uint64_t>(i)));
+    // Only real parameters move: the padding of the panels has to stay zero.
+    direction.assign(static_cast<std::size_t>(net.plan().trained_end), 0);
+    double square = 0;
+    std::uint64_t index = 0;
+    for (const Parameter& p : net.plan().parameters)
+      for (std::int64_t i = 0; p.trained() && i < elements(p.shape); ++i) {
+        const double d = random_normal(seed, kNumbers + 4, index++);
+        direction[static_cast<std::size_t>(p.offset + p.place(i))] = d;
+        square += d * d;
+      }
+    for (double& d : direction) d /= std::sqrt(square);
+  }
+
+  /// What is differentiated: a random weighted sum of the outputs, with the parameters moved by h along the direction.
+  double value_at(double h) {
+    std::vector<double> kept(net.parameters(), net.parameters() + net.plan().parameter_end);
+    for (std::size_t i = 0; i < direction.size(); ++i) net.parameters()[i] += h * direction[i];
+    std::copy(x.begin(), x.end(), net.input());
+    net.forward(kRows, mode);
+    std::copy(kept.begin(), kept.end(), net.parameters());  // running statistics too
+    double sum = 0;
+    for (std::size_t i = 0; i < output_weights.size(); ++i) sum += output_weights[i] * net.output()[i];
+    return sum;
+  }
+
+  double slope_from_backward(bool accumulate = false) {
+    value_at(0);
+    std::copy(output_weights.begin(), output_weights.end(), net.output_gradient());
+    net.backward(kRows, mode, accumulate);
+    double slope = 0;
+    for (std::size_t i = 0; i < direction.size(); ++i) slope += direction[i] * net.parameter_gradients()[i];
+    return slope;
+  }
+};
+
+TEST_P(Gradient, BackwardIsTheSlopeOfForward) {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    Checked checked(GetParam(), seed);
+    const double h = 1e-5, slope = (checked.value_at(h) - checked.value_at(-h)) / (2 * h);
+    EXPECT_NEAR(checked.slope_from_backward(), slope, 1e-7 * (1 + std::abs(slope))) << "seed " << seed;
+  }
+}
+
+TEST_P(Gradient, AccumulatesWhenAsked) {
+  Checked checked(GetParam(), 1);
+  const double once = checked.slope_from_backward();
+  EXPECT_NEAR(checked.slope_from_backward(true), 2 * once, 1e-10 * (1 + std::abs(once)));
+}
+
+TEST_P(Gradient, LeavesThePaddingOfWeightsAtZero) {
+  Checked checked(GetParam(), 1);
+  checked.slope_from_backward();
+  std::vector<bool> real(static_cast<std::size_t>(checked.net.plan().trained_end), false);
+  for (const Parameter& p : checked.net.plan().parameters)
+    for (std::int64_t i = 0; p.trained() && i < elements(p.shape); ++i) {
+      const auto at = static_cast<std::size_t>(p.offset + p.place(i));
+      EXPECT_FALSE(real[at]) << p.name << " puts two elements in one place";
+      real[at] = true;
+    }
+  for (std::size_t i = 0; i < real.size(); ++i) EXPECT_TRUE(real[i] || checked.net.parameter_gradients()[i] == 0) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Layers, Gradient, testing::ValuesIn(cases()), [](const auto& of) { return of.param.name; });
+
+class LossGradient : public testing::TestWithParam<LossConfig> {};
+
+TEST_P(LossGradient, IsTheSlopeOfTheMeanLoss) {
+  const LossConfig& config = GetParam();
+  const std::int64_t outputs = config.codes.empty() ? 3 : 1, rows = 4;
+  const std::vector<std::int32_t> labels = {2, 0, 1, 2};
+  std::vector<double> y, d, dy(static_cast<std::size_t>(rows * outputs));
+  for (std::uint64_t i = 0; i < dy.size(); ++i) {
+    y.push_back(random_normal(5, kNumbers, i));
+    d.push_back(random_normal(6, kNumbers, i));
+  }
+  const auto mean_at = [&](double h) {
+    std::vector<double> moved = y;
+    for (std::size_t i = 0; i < y.size(); ++i) moved[i] += h * d[i];
+    const LossSum sum = loss_and_gradient<double>(config, moved.data(), labels.data(), rows, outputs, nullptr);
+    return sum.loss / sum.weight;
+  };
+  loss_and_gradient(config, y.data(), labels.data(), rows, outputs, dy.data());
+  double along = 0;
+  for (std::size_t i = 0; i < d.size(); ++i) along += d[i] * dy[i];
+  const double h = 1e-5, slope = (mean_at(h) - mean_at(-h)) / (2 * h);
+  EXPECT_NEAR(along, slope, 1e-7 * (1 + std::abs(slope)));
+}
+
+LossConfig loss(LossConfig::Kind kind, double smoothing = 0, std::vector<double> weights = {}, std::vector<double> codes = {}) {
+  return {kind, smoothing, std::move(weights), std::move(codes)};
+}
+INSTANTIATE_TEST_SUITE_P(Losses, LossGradient,
+                         testing::Values(loss(LossConfig::Kind::cross_entropy), loss(LossConfig::Kind::cross_entropy, 0.1),
+                                         loss(LossConfig::Kind::cross_entropy, 0.2, {0.5, 2, 1}),
+                                         loss(LossConfig::Kind::quadratic), loss(LossConfig::Kind::quadratic, 0, {}, {0, 1, 0.5}),
+                                         loss(LossConfig::Kind::binary_cross_entropy),
+                                         loss(LossConfig::Kind::binary_cross_entropy, 0, {}, {0, 1, 0.5}),
+                                         loss(LossConfig::Kind::nll), loss(LossConfig::Kind::nll, 0, {3, 1, 0.25})));
+
+}  // namespace
+}  // namespace soma
