@@ -48,7 +48,7 @@ inline double random_unit(std::uint64_t seed, std::uint32_t stream, std::uint64_
 /// [0, bound), bound ≤ 2³²; bias below 2⁻³² · bound (Lemire's multiply-shift).
 inline std::uint64_t random_below(std::uint64_t bound, std::uint64_t seed, std::uint32_t stream, std::uint64_t index) noexcept {
   const auto x = philox(seed, stream, index);
-  return static_cast<std::uint64_t>((static_cast<unsigned __int128>((std::uint64_t{x[1]} << 32) | x[0]) * bound) >> 64);
+  return (x[1] * bound + ((x[0] * bound) >> 32)) >> 32;  // the top 64 of 128 bits; no sum overflows while bound ≤ 2³²
 }
 
 /// Standard normal (Box & Muller).
