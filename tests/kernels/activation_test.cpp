@@ -25,6 +25,7 @@ double forward_bound(Kind kind, double x, double y) {
 double backward_bound(Kind kind, double x, double slope, double dy) {
   double scale = std::abs(slope);
   if (kind == Kind::tanh || kind == Kind::sigmoid) scale = 1;  // 1 − y² and y(1 − y) cancel
+  if (kind == Kind::elu || kind == Kind::selu) scale = 2;      // so does y + α
   if (kind == Kind::gelu || kind == Kind::silu) scale = 1 + std::abs(x);
   return 8 * kEpsilon * scale * std::abs(dy) + 0x1p-140;
 }
