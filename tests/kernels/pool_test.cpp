@@ -1,0 +1,145 @@
+// images on every target → the reference's pooled images, winners and gradients, bit for bit.
+#include <gmock/gmock.h>
+
+#include "kernels/guarded.h"
+
+namespace soma::test {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
+
+PoolShape shape(std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t size_h, std::int64_t size_w, std::int64_t stride_h,
+                std::int64_t stride_w, std::int64_t padding_h = 0, std::int64_t padding_w = 0) {
+  return {h,
+          w,
+          c,
+          (h + 2 * padding_h - size_h) / stride_h + 1,
+          (w + 2 * padding_w - size_w) / stride_w + 1,
+          size_h,
+          size_w,
+          stride_h,
+          stride_w,
+          padding_h,
+          padding_w};
+}
+
+std::vector<PoolShape> shapes() {
+  std::vector<PoolShape> all;
+  for (const std::int64_t c : {1, 2, 3, 4, 6, 7, 8, 15, 16, 17, 20, 31, 33, 64}) {
+    all.push_back(shape(8, 6, c, 2, 2, 2, 2));        // the usual one: every input under one window
+    all.push_back(shape(9, 7, c, 2, 2, 2, 2));        // a border under none
+    all.push_back(shape(7, 9, c, 3, 3, 2, 2, 1, 1));  // overlapping, padded
+    all.push_back(shape(5, 6, c, 2, 3, 1, 1, 1, 0));
+    all.push_back(shape(9, 9, c, 2, 3, 4, 5));  // gaps between windows
+    all.push_back(shape(6, 7, c, 3, 2, 3, 2, 1, 1));
+    all.push_back(shape(4, 5, c, 4, 5, 1, 1));  // the whole image
+  }
+  return all;
+}
+
+class PoolTest : public TargetTest {
+ protected:
+  // Values with many equal ones, so that ties decide winners.
+  static std::vector<float> image(const PoolShape& s, unsigned seed) {
+    std::vector<float> x = uniform(s.h * s.w * s.c, -3, 3, seed);
+    for (float& v : x) v = std::round(v);
+    return x;
+  }
+};
+
+TEST_P(PoolTest, MaximaAndWinnersAreTheReferences) {
+  for (const PoolShape& s : shapes()) {
+    const std::int64_t n = s.out_h * s.out_w * s.c;
+    const Guarded<float> x(image(s, 1)), dy(uniform(n, -1, 1, 2), 3);
+    Guarded<float> y(n), wanted(n), dx(x.size(), 2), wanted_dx(x.size()), alone(n, 2);
+    Guarded<std::uint16_t> winner(n, 3), wanted_winner(n);
+    kernels.max_pool(s, x.data(), y.data(), winner.data());
+    kernels.max_pool(s, x.data(), alone.data(), nullptr);
+    reference.max_pool(s, x.data(), wanted.data(), wanted_winner.data());
+    ASSERT_EQ(bits(y.values()), bits(wanted.values()))
+        << s.h << "×" << s.w << "×" << s.c << ", window " << s.size_h << "×" << s.size_w;
+    ASSERT_EQ(bits(alone.values()), bits(wanted.values()));
+    ASSERT_THAT(winner.values(), testing::ElementsAreArray(wanted_winner.values()));
+    kernels.max_pool_backward(s, dy.data(), winner.data(), dx.data());
+    reference.max_pool_backward(s, dy.data(), winner.data(), wanted_dx.data());
+    ASSERT_EQ(bits(dx.values()), bits(wanted_dx.values())) << s.h << "×" << s.w << "×" << s.c;
+    ASSERT_TRUE(y.intact() && winner.intact() && dx.intact() && alone.intact());
+  }
+}
+
+TEST_P(PoolTest, AveragesAreTheReferences) {
+  for (const PoolShape& s : shapes()) {
+    const std::int64_t n = s.out_h * s.out_w * s.c;
+    const Guarded<float> x(uniform(s.h * s.w * s.c, -3, 3, 1)), dy(uniform(n, -1, 1, 2), 3);
+    Guarded<float> y(n), wanted(n), dx(x.size(), 2), wanted_dx(x.size());
+    kernels.average_pool(s, x.data(), y.data());
+    reference.average_pool(s, x.data(), wanted.data());
+    ASSERT_EQ(bits(y.values()), bits(wanted.values())) << s.h << "×" << s.w << "×" << s.c;
+    kernels.average_pool_backward(s, dy.data(), dx.data());
+    reference.average_pool_backward(s, dy.data(), wanted_dx.data());
+    ASSERT_EQ(bits(dx.values()), bits(wanted_dx.values())) << s.h << "×" << s.w << "×" << s.c;
+    ASSERT_TRUE(y.intact() && dx.intact());
+  }
+}
+
+TEST_P(PoolTest, AnOverflowingMaximumHasAPlace) {
+  const PoolShape s = shape(2, 2, 5, 2, 2, 2, 2);
+  // Channels: a NaN among infinities, two NaNs, nothing but −∞, −0 against 0, and the later of two infinities of either sign.
+  const std::vector<float> x = {kInf, 1,    -kInf, -0.0f, -kInf,  //
+                                kNan, kNan, -kInf, 0.0f,  2,      //
+                                kInf, 3,    -kInf, -0.0f, kInf,   //
+                                0,    kNan, -kInf, 0.0f,  kInf};
+  Guarded<float> y(5), dx(20);
+  Guarded<std::uint16_t> winner(5);
+  kernels.max_pool(s, x.data(), y.data(), winner.data());
+  EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]));
+  EXPECT_EQ(y[2], -kInf);
+  EXPECT_TRUE(same(y[3], -0.0f));
+  EXPECT_EQ(y[4], kInf);
+  EXPECT_THAT(winner.values(), testing::ElementsAre(1, 1, 0, 0, 2));
+  const std::vector<float> dy = {1, 2, 3, 4, kNan};
+  kernels.max_pool_backward(s, dy.data(), winner.data(), dx.data());
+  EXPECT_EQ(dx[5], 1);
+  EXPECT_EQ(dx[6], 2);
+  EXPECT_EQ(dx[2], 3);
+  EXPECT_TRUE(std::isnan(dx[14]));
+  EXPECT_FALSE(std::isnan(dx[4]) || std::isnan(dx[9]) || std::isnan(dx[19]));
+}
+
+TEST_P(PoolTest, PaddingNeverWins) {
+  const PoolShape s = shape(2, 2, 3, 3, 3, 1, 1, 1, 1);
+  const std::vector<float> x(12, -5.0f);
+  Guarded<float> y(12);
+  Guarded<std::uint16_t> winner(12);
+  kernels.max_pool(s, x.data(), y.data(), winner.data());
+  EXPECT_THAT(y.values(), testing::Each(-5.0f));
+  EXPECT_THAT(winner.values(), testing::ElementsAre(4, 4, 4, 3, 3, 3, 1, 1, 1, 0, 0, 0));
+}
+
+TEST_P(PoolTest, AveragesDivideByTheWholeWindow) {
+  const PoolShape s = shape(2, 2, 1, 2, 2, 1, 1, 1, 1);
+  const std::vector<float> x = {4, 8, 12, 16};
+  Guarded<float> y(9);
+  kernels.average_pool(s, x.data(), y.data());
+  EXPECT_THAT(y.values(), testing::ElementsAre(1, 3, 2, 4, 10, 6, 3, 7, 4));
+}
+
+// The largest window that winners can name, its maximum in the last place.
+TEST_P(PoolTest, WinnersReachThe65536thPlace) {
+  const PoolShape s = shape(256, 256, 1, 256, 256, 1, 1);
+  std::vector<float> x(65536, 0.0f);
+  x.back() = 1;
+  Guarded<float> y(1), dx(65536);
+  Guarded<std::uint16_t> winner(1);
+  const float dy = 2;
+  kernels.max_pool(s, x.data(), y.data(), winner.data());
+  EXPECT_EQ(winner[0], 65535);
+  kernels.max_pool_backward(s, &dy, winner.data(), dx.data());
+  EXPECT_EQ(dx[65535], 2);
+  EXPECT_EQ(dx[0], 0);
+}
+
+SOMA_EVERY_TARGET(PoolTest);
+
+}  // namespace
+}  // namespace soma::test
