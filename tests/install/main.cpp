@@ -5,7 +5,9 @@
 
 int main() {
   auto config = soma::preset("mnist-mlp").value();
-  config.data = {.train = "digits", .test = "digits:test", .limit = 4000};
+  config.data.train = "digits";
+  config.data.test = "digits:test";
+  config.data.limit = 4000;
   config.train.epochs = 3;
   const auto report = soma::train(config, "digits-run");
   if (!report) return std::cerr << report.error().message << '\n', 1;
