@@ -1,4 +1,4 @@
-// the whole public interface in one include.
+// the whole public interface → one include.
 #pragma once
 
 #include "soma/config.h"   // IWYU pragma: export
