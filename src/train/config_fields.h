@@ -1,0 +1,248 @@
+// Config → its keys and members, written once: what reading, writing, --set and suggestions walk over.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "soma/config.h"
+
+namespace soma {
+
+/// Two extents that a config may give as one number: kernel = 5 is kernel = [5, 5].
+struct HeightWidth {
+  std::int64_t &h, &w;
+};
+
+/// A count, or the word "classes" for 0.
+struct CountOrClasses {
+  std::int64_t& count;
+};
+
+/// A column's name, or its index written as a number.
+struct NameOrIndex {
+  std::string& name;
+};
+
+// The words of each enumeration, in its order.
+inline constexpr std::array<std::string_view, 4> kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll"};
+inline constexpr std::array<std::string_view, 9> kOptimizerWords = {"sgd",     "momentum", "nesterov", "adagrad", "adadelta",
+                                                                    "rmsprop", "adam",     "adamw",    "nadam"};
+inline constexpr std::array<std::string_view, 6> kScheduleWords = {"constant", "step",      "exponential",
+                                                                   "cosine",   "one_cycle", "plateau"};
+inline constexpr std::array<std::string_view, 7> kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
+                                                                     "midrange", "proportional", "one_hot"};
+inline constexpr std::array<std::string_view, 4> kInitWords = {"he", "xavier", "lecun", "uniform"};
+inline constexpr std::array<std::string_view, 2> kDistributionWords = {"normal", "uniform"};
+
+inline std::span<const std::string_view> words(LossConfig::Kind) { return kLossWords; }
+inline std::span<const std::string_view> words(OptimizerConfig::Kind) { return kOptimizerWords; }
+inline std::span<const std::string_view> words(ScheduleConfig::Kind) { return kScheduleWords; }
+inline std::span<const std::string_view> words(PreprocessKind) { return kPreprocessWords; }
+inline std::span<const std::string_view> words(Init::Kind) { return kInitWords; }
+inline std::span<const std::string_view> words(Init::Distribution) { return kDistributionWords; }
+
+/// What layer_prototypes() holds where a config must say something.
+inline constexpr std::int64_t kMustBeGiven = std::numeric_limits<std::int64_t>::min();
+
+/// One layer of each type, holding the defaults of a config.
+std::span<const Layer> layer_prototypes();
+
+/// The members of Config that a config writes as [sections].
+template <class T>
+inline constexpr bool is_config_section =
+    std::is_same_v<T, DataConfig> || std::is_same_v<T, Augment> || std::is_same_v<T, NetworkSpec> ||
+    std::is_same_v<T, LossConfig> || std::is_same_v<T, OptimizerConfig> || std::is_same_v<T, ScheduleConfig> ||
+    std::is_same_v<T, TrainConfig>;
+
+// fields(x, visit) calls visit(key, member) for every key of x, in the order a config is written in.
+
+template <class Visit>
+void fields(DataConfig& x, Visit&& visit) {
+  visit("train", x.train);
+  visit("test", x.test);
+  visit("test_fraction", x.test_fraction);
+  visit("validation_fraction", x.validation_fraction);
+  visit("label", NameOrIndex{x.label});
+  visit("header", x.header);
+  visit("count", x.count);
+  visit("limit", x.limit);
+}
+
+template <class Visit>
+void fields(PreprocessSpec& x, Visit&& visit) {
+  visit("kind", x.kind);
+  visit("by", x.by);
+  visit("per_feature", x.per_feature);
+}
+
+template <class Visit>
+void fields(Augment& x, Visit&& visit) {
+  visit("shift", x.shift);
+  visit("rotate", x.rotate);
+  visit("scale", x.scale);
+  visit("elastic", x.elastic);
+}
+
+template <class Visit>
+void fields(Init& x, Visit&& visit) {
+  visit("kind", x.kind);
+  visit("distribution", x.distribution);
+  visit("min", x.min);
+  visit("max", x.max);
+}
+
+template <class Visit>
+void fields(Linear& x, Visit&& visit) {
+  visit("out", CountOrClasses{x.out});
+  visit("bias", x.bias);
+}
+
+template <class Visit>
+void fields(Conv2d& x, Visit&& visit) {
+  visit("out", x.out);
+  visit("kernel", HeightWidth{x.kernel_h, x.kernel_w});
+  visit("stride", HeightWidth{x.stride_h, x.stride_w});
+  visit("padding", HeightWidth{x.padding_h, x.padding_w});
+  visit("dilation", HeightWidth{x.dilation_h, x.dilation_w});
+  visit("groups", x.groups);
+  visit("bias", x.bias);
+}
+
+template <class Visit>
+void fields(Pool& x, Visit&& visit) {
+  visit("size", HeightWidth{x.size_h, x.size_w});
+  visit("stride", HeightWidth{x.stride_h, x.stride_w});
+  visit("padding", HeightWidth{x.padding_h, x.padding_w});
+}
+
+template <class Visit>
+void fields(BatchNorm& x, Visit&& visit) {
+  visit("momentum", x.momentum);
+  visit("epsilon", x.epsilon);
+}
+
+template <class Visit>
+void fields(Dropout& x, Visit&& visit) {
+  visit("rate", x.rate);
+}
+
+template <class Visit>
+void fields(AlphaDropout& x, Visit&& visit) {
+  visit("rate", x.rate);
+}
+
+template <class Visit>
+void fields(Activation& x, Visit&& visit) {
+  if (x.kind == Activation::Kind::leaky_relu || x.kind == Activation::Kind::elu) visit("alpha", x.alpha);
+}
+
+template <class Visit>
+void fields(GlobalAveragePool&, Visit&&) {}
+template <class Visit>
+void fields(Flatten&, Visit&&) {}
+template <class Visit>
+void fields(Add&, Visit&&) {}
+template <class Visit>
+void fields(Concat&, Visit&&) {}
+template <class Visit>
+void fields(Softmax&, Visit&&) {}
+
+/// All keys but `type`, which says which layer this is.
+template <class Visit>
+void fields(Node& x, Visit&& visit) {
+  visit("name", x.name);
+  std::visit([&visit](auto& layer) { fields(layer, visit); }, x.layer);
+  visit("inputs", x.inputs);
+  if (std::holds_alternative<Linear>(x.layer) || std::holds_alternative<Conv2d>(x.layer)) visit("init", x.init);
+}
+
+template <class Visit>
+void fields(NetworkSpec& x, Visit&& visit) {
+  visit("input", x.input);
+  visit("init", x.init);
+  visit("layers", x.nodes);
+}
+
+template <class Visit>
+void fields(LossConfig& x, Visit&& visit) {
+  visit("kind", x.kind);
+  visit("label_smoothing", x.label_smoothing);
+  visit("class_weights", x.class_weights);
+  visit("codes", x.codes);
+}
+
+template <class Visit>
+void fields(OptimizerConfig& x, Visit&& visit) {
+  visit("kind", x.kind);
+  visit("rate", x.rate);
+  visit("momentum", x.momentum);
+  visit("beta1", x.beta1);
+  visit("beta2", x.beta2);
+  visit("rho", x.rho);
+  visit("alpha", x.alpha);
+  visit("epsilon", x.epsilon);
+  visit("momentum_decay", x.momentum_decay);
+  visit("weight_decay", x.weight_decay);
+  visit("l1", x.l1);
+  visit("l2", x.l2);
+  visit("elastic_net", x.elastic_net);
+  visit("clip_norm", x.clip_norm);
+  visit("clip_value", x.clip_value);
+}
+
+template <class Visit>
+void fields(ScheduleConfig& x, Visit&& visit) {
+  visit("kind", x.kind);
+  visit("gamma", x.gamma);
+  visit("every", x.every);
+  visit("min_rate", x.min_rate);
+  visit("over", x.over);
+  visit("warmup_epochs", x.warmup_epochs);
+  visit("peak_at", x.peak_at);
+  visit("start_divisor", x.start_divisor);
+  visit("final_divisor", x.final_divisor);
+  visit("momentum_low", x.momentum_low);
+  visit("momentum_high", x.momentum_high);
+  visit("factor", x.factor);
+  visit("patience", x.patience);
+}
+
+template <class Visit>
+void fields(TrainConfig& x, Visit&& visit) {
+  visit("epochs", x.epochs);
+  visit("batch", x.batch);
+  visit("accumulate", x.accumulate);
+  visit("seed", x.seed);
+  visit("threads", x.threads);
+  visit("strategy", x.strategy);
+  visit("precision", x.precision);
+  visit("early_stopping", x.early_stopping);
+  visit("min_delta", x.min_delta);
+  visit("checkpoint_seconds", x.checkpoint_seconds);
+}
+
+template <class Visit>
+void fields(Config& x, Visit&& visit) {
+  visit("name", x.name);
+  visit("preprocess", x.preprocess);
+  visit("data", x.data);
+  visit("augment", x.augment);
+  visit("network", x.network);
+  visit("loss", x.loss);
+  visit("optimizer", x.optimizer);
+  visit("schedule", x.schedule);
+  visit("train", x.train);
+}
+
+/// Every dotted key of a config, sections included: "train", "train.epochs". Keys of list entries follow the list's name, or the
+/// layer's type ("preprocess.kind", "conv2d.kernel"); those of any layer follow "layer".
+std::vector<std::string> config_keys();
+
+}  // namespace soma
