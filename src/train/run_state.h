@@ -1,0 +1,70 @@
+// what a training run remembers between steps → everything a checkpoint has to hold.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/team.h"
+#include "nn/loss.h"
+#include "nn/net.h"
+#include "soma/train.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace soma {
+
+/// Where the run stands. Everything here is in the checkpoint, so that a resumed run takes exactly the steps that were left.
+struct RunPosition {
+  std::int64_t epoch = 0;   ///< epochs finished
+  std::int64_t next = 0;    ///< samples of the current epoch already used
+  std::int64_t step = 0;    ///< optimizer steps taken
+  std::int64_t batch = 0;   ///< batches seen: dropout draws from it
+  LossSum sum;              ///< of the current epoch
+  double seconds = 0;       ///< of the current epoch
+  std::int64_t since_best = 0;
+  double best_loss = std::numeric_limits<double>::infinity();
+  bool stopped_early = false;
+};
+
+struct Trainer::State {
+  Config config;
+  const RunData* data;
+  Team team;
+  Net<float> net;
+  Batches batches;
+  std::vector<std::int32_t> labels;  ///< of one batch
+  Block<float> state0, state1;       ///< optimizer state, laid out as the trained parameters
+  OptimizerState optimizer;
+  PlateauState plateau;
+  RunPosition at;
+  double rate = 0;                   ///< of the last step
+  std::vector<EpochRecord> history;
+  std::vector<Tensor> best;          ///< parameters of the best epoch, when early stopping is on
+
+  State(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads);
+
+  [[nodiscard]] bool finished() const { return at.epoch >= config.train.epochs || at.stopped_early; }
+  [[nodiscard]] std::int64_t samples() const { return batches.count(); }
+  [[nodiscard]] std::int64_t steps_per_epoch() const;
+
+  Result<void> step();
+  /// Mean loss and accuracy over a whole data set, dropout off and running statistics on.
+  LossSum evaluate(const Dataset& set);
+  void end_epoch();
+
+ private:
+  Result<void> batch(bool first);
+  void update(std::int64_t batches_in_step);
+  [[nodiscard]] double gradient_norm() const;
+};
+
+/// The state as one file, and back. `read` fails, changing nothing it cannot undo, when the file belongs to another network.
+[[nodiscard]] Result<void> write_checkpoint(const Trainer::State& state, const std::filesystem::path& file);
+[[nodiscard]] Result<void> read_checkpoint(Trainer::State& state, const std::filesystem::path& file);
+
+/// epoch,loss,accuracy,validation_loss,validation_accuracy,rate,seconds
+std::string history_csv(const std::vector<EpochRecord>& history);
+
+}  // namespace soma

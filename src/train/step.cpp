@@ -1,0 +1,147 @@
+// a batch → gradients → changed weights: one step of training, the same bits for any number of threads.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "train/run_state.h"
+
+namespace soma {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+Trainer::State::State(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads)
+    : config(resolved),
+      data(&run_data),
+      team(threads),
+      net(std::move(plan), kernels, team),
+      batches(run_data.train, run_data.preprocess, resolved.augment, resolved.train.seed, true),
+      labels(static_cast<std::size_t>(resolved.train.batch)),
+      state0(state_arrays(resolved.optimizer.kind) > 0 ? net.plan().trained_end : 0),
+      state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0) {}
+
+std::int64_t Trainer::State::steps_per_epoch() const {
+  const std::int64_t per_step = config.train.batch * config.train.accumulate;
+  return (samples() + per_step - 1) / per_step;
+}
+
+Result<void> Trainer::State::step() {
+  const auto start = Clock::now();
+  if (at.next == 0) batches.begin_epoch(at.epoch);
+  std::int64_t taken = 0;
+  for (; taken < config.train.accumulate && at.next < samples(); ++taken)
+    if (auto done = batch(taken == 0); !done) return done;
+  update(taken);
+  at.seconds += since(start);
+  if (at.next == samples()) end_epoch();
+  return {};
+}
+
+Result<void> Trainer::State::batch(bool first) {
+  const std::int64_t rows = std::min(config.train.batch, samples() - at.next);
+  team.share(rows, [&](std::int64_t begin, std::int64_t end, int) {
+    batches.fill(at.next + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
+  });
+  const Net<float>::Mode mode{true, config.train.seed, static_cast<std::uint64_t>(at.batch)};
+  net.forward(rows, mode);
+  const LossSum sum =
+      loss_and_gradient(config.loss, net.output(), labels.data(), rows, net.output_size(), net.output_gradient());
+  if (!std::isfinite(sum.loss)) {
+    const int node = net.first_not_finite(rows);
+    const std::string where = node < 0 ? "the loss" : fmt::format("the output of layer {} '{}'", node + 1, config.network.nodes[static_cast<std::size_t>(node)].name);
+    return Error{Error::Kind::diverged, fmt::format("train: step {}: wanted finite numbers, got NaN or infinity in {} at rate {:.6g}; try a "
+                                                    "lower optimizer.rate or optimizer.clip_norm",
+                                                    at.step + 1, where, rate)};
+  }
+  net.backward(rows, mode, !first);
+  at.sum += sum;
+  at.next += rows;
+  ++at.batch;
+  return {};
+}
+
+double Trainer::State::gradient_norm() const {
+  // Pieces of fixed length, added in order: the same sum for any number of threads. Padding adds zeros.
+  constexpr std::int64_t kPiece = 65536;
+  double square = 0;
+  Net<float>& network = const_cast<Net<float>&>(net);
+  for (std::int64_t first = 0; first < net.plan().trained_end; first += kPiece)
+    square += net.kernels().sum_squares(network.parameter_gradients() + first, std::min(kPiece, net.plan().trained_end - first));
+  return std::sqrt(square);
+}
+
+void Trainer::State::update(std::int64_t batches_in_step) {
+  const OptimizerConfig& o = config.optimizer;
+  const SchedulePosition position{at.step, at.epoch, steps_per_epoch(), config.train.epochs};
+  rate = rate_at(config.schedule, o.rate, position, plateau);
+  double scale = 1.0 / static_cast<double>(batches_in_step);
+  if (o.clip_norm > 0)
+    if (const double norm = gradient_norm() * scale; norm > o.clip_norm) scale *= o.clip_norm / (norm + 1e-6);
+  ++at.step;
+  Update<float> update = update_for<float>(o, optimizer, at.step, rate, momentum_at(config.schedule, o, position), scale);
+  const std::int64_t weights = net.plan().weight_end, end = net.plan().trained_end;
+  constexpr std::int64_t kLine = 16;  // floats in a cache line: no two members write to one
+  const auto apply = [&](const Update<float>& numbers, std::int64_t first, std::int64_t last) {
+    team.share((last - first) / kLine, [&](std::int64_t begin, std::int64_t stop, int) {
+      const std::int64_t from = first + begin * kLine;
+      net.kernels().update(numbers, net.parameters() + from, net.parameter_gradients() + from, state0.size() > 0 ? state0.data() + from : nullptr,
+                           state1.size() > 0 ? state1.data() + from : nullptr, (stop - begin) * kLine);
+    });
+  };
+  apply(update, 0, weights);
+  update.l1 = update.l2 = update.weight_decay = 0;
+  apply(update, weights, end);
+}
+
+LossSum Trainer::State::evaluate(const Dataset& set) {
+  const Batches rows_of(set, data->preprocess, {}, 0, false);
+  LossConfig plain = config.loss;
+  plain.label_smoothing = 0;
+  plain.class_weights.clear();
+  LossSum sum;
+  for (std::int64_t first = 0; first < set.count; first += config.train.batch) {
+    const std::int64_t rows = std::min(config.train.batch, set.count - first);
+    team.share(rows, [&](std::int64_t begin, std::int64_t end, int) {
+      rows_of.fill(first + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
+    });
+    net.forward(rows, {});
+    sum += loss_and_gradient<float>(plain, net.output(), labels.data(), rows, net.output_size(), nullptr);
+  }
+  return sum;
+}
+
+void Trainer::State::end_epoch() {
+  EpochRecord record;
+  record.epoch = at.epoch + 1;
+  record.loss = at.sum.loss / at.sum.weight;
+  record.accuracy = static_cast<double>(at.sum.correct) / static_cast<double>(samples());
+  record.rate = rate;
+  record.seconds = at.seconds;
+  double judged = record.loss;
+  if (data->validation) {
+    const LossSum sum = evaluate(*data->validation);
+    record.validation_loss = judged = sum.loss / sum.weight;
+    record.validation_accuracy = static_cast<double>(sum.correct) / static_cast<double>(data->validation->count);
+  }
+  history.push_back(record);
+  note_epoch(config.schedule, judged, plateau);
+  at.epoch += 1;
+  at.next = 0;
+  at.sum = {};
+  at.seconds = 0;
+  if (config.train.early_stopping == 0) return;
+  if (judged < at.best_loss - config.train.min_delta) {
+    at.best_loss = judged;
+    at.since_best = 0;
+    best = net.published(net.parameters());
+  } else if (++at.since_best >= config.train.early_stopping) {
+    at.stopped_early = true;
+  }
+}
+
+}  // namespace soma
