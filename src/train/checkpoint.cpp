@@ -61,7 +61,8 @@ class Words {
   std::string missing_;
 };
 
-void visit_words(Words& words, RunPosition& at, OptimizerState& optimizer, PlateauState& plateau, double& rate, std::vector<EpochRecord>& history) {
+void visit_words(Words& words, RunPosition& at, OptimizerState& optimizer, PlateauState& plateau, double& rate,
+                 std::vector<EpochRecord>& history) {
   words.field("epoch", at.epoch);
   words.field("next", at.next);
   words.field("step", at.step);
@@ -74,8 +75,10 @@ void visit_words(Words& words, RunPosition& at, OptimizerState& optimizer, Plate
   words.field("best_loss", at.best_loss);
   words.field("stopped_early", at.stopped_early);
   words.field("rate", rate);
-  optimizer.visit([&](const char* name, auto& x) { words.field(fmt::format("optimizer.{}", name), x); });
-  plateau.visit([&](const char* name, auto& x) { words.field(fmt::format("plateau.{}", name), x); });
+  words.field("optimizer.mu_product", optimizer.mu_product);
+  words.field("plateau.best", plateau.best);
+  words.field("plateau.bad_epochs", plateau.bad_epochs);
+  words.field("plateau.reductions", plateau.reductions);
   std::int64_t epochs = static_cast<std::int64_t>(history.size());
   words.field("history", epochs);
   history.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(epochs, 0, 1 << 20)));
@@ -117,7 +120,7 @@ std::string fingerprint(Config config) {
 
 }  // namespace
 
-Result<void> write_checkpoint(const Trainer::State& state, const std::filesystem::path& file) {
+Result<void> write_checkpoint(const RunState& state, const std::filesystem::path& file) {
   TensorFile contents;
   append(contents.tensors, "parameters.", state.net.published(state.net.parameters()));
   if (state.state0.size() > 0) append(contents.tensors, "optimizer.0.", state.net.published(state.state0.data(), true));
@@ -136,7 +139,7 @@ Result<void> write_checkpoint(const Trainer::State& state, const std::filesystem
   return write_safetensors(contents, file);
 }
 
-Result<void> read_checkpoint(Trainer::State& state, const std::filesystem::path& file) {
+Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file) {
   auto contents = read_safetensors(file);
   if (!contents) return contents.error();
   const auto fail = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", file.string(), what)}; };
@@ -151,15 +154,20 @@ Result<void> read_checkpoint(Trainer::State& state, const std::filesystem::path&
   words.field("config", config);
   if (!words.missing().empty()) return fail(fmt::format("wanted a soma checkpoint, got a file without '{}'", words.missing()));
   if (config != fingerprint(state.config))
-    return fail("wanted the checkpoint of this config, got one of another; try --resume without changing the config (epochs and threads may change)");
+    return fail(
+        "wanted the checkpoint of this config, got one of another; try --resume without changing the config (epochs and threads "
+        "may change)");
   if (at.next < 0 || at.next > state.samples() || at.epoch < 0)
     return fail(fmt::format("wanted a position within {} samples, got {}", state.samples(), at.next));
   const std::vector<Tensor>& tensors = contents->tensors;
-  if (auto set = state.net.set(state.net.parameters(), with_prefix(tensors, "parameters.")); !set) return fail(set.error().message);
+  if (auto set = state.net.set(state.net.parameters(), with_prefix(tensors, "parameters.")); !set)
+    return fail(set.error().message);
   if (state.state0.size() > 0)
-    if (auto set = state.net.set(state.state0.data(), with_prefix(tensors, "optimizer.0."), true); !set) return fail(set.error().message);
+    if (auto set = state.net.set(state.state0.data(), with_prefix(tensors, "optimizer.0."), true); !set)
+      return fail(set.error().message);
   if (state.state1.size() > 0)
-    if (auto set = state.net.set(state.state1.data(), with_prefix(tensors, "optimizer.1."), true); !set) return fail(set.error().message);
+    if (auto set = state.net.set(state.state1.data(), with_prefix(tensors, "optimizer.1."), true); !set)
+      return fail(set.error().message);
   state.best = with_prefix(tensors, "best.");
   state.at = at;
   state.optimizer = optimizer;

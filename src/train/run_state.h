@@ -17,18 +17,19 @@ namespace soma {
 
 /// Where the run stands. Everything here is in the checkpoint, so that a resumed run takes exactly the steps that were left.
 struct RunPosition {
-  std::int64_t epoch = 0;   ///< epochs finished
-  std::int64_t next = 0;    ///< samples of the current epoch already used
-  std::int64_t step = 0;    ///< optimizer steps taken
-  std::int64_t batch = 0;   ///< batches seen: dropout draws from it
-  LossSum sum;              ///< of the current epoch
-  double seconds = 0;       ///< of the current epoch
+  std::int64_t epoch = 0;  ///< epochs finished
+  std::int64_t next = 0;   ///< samples of the current epoch already used
+  std::int64_t step = 0;   ///< optimizer steps taken
+  std::int64_t batch = 0;  ///< batches seen: dropout draws from it
+  LossSum sum;             ///< of the current epoch
+  double seconds = 0;      ///< of the current epoch
   std::int64_t since_best = 0;
   double best_loss = std::numeric_limits<double>::infinity();
   bool stopped_early = false;
 };
 
-struct Trainer::State {
+/// A run in memory. Owns all but the data.
+struct RunState {
   Config config;
   const RunData* data;
   Team team;
@@ -39,11 +40,11 @@ struct Trainer::State {
   OptimizerState optimizer;
   PlateauState plateau;
   RunPosition at;
-  double rate = 0;                   ///< of the last step
+  double rate = 0;  ///< of the last step
   std::vector<EpochRecord> history;
-  std::vector<Tensor> best;          ///< parameters of the best epoch, when early stopping is on
+  std::vector<Tensor> best;  ///< parameters of the best epoch, when early stopping is on
 
-  State(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads);
+  RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads);
 
   [[nodiscard]] bool finished() const { return at.epoch >= config.train.epochs || at.stopped_early; }
   [[nodiscard]] std::int64_t samples() const { return batches.count(); }
@@ -61,8 +62,8 @@ struct Trainer::State {
 };
 
 /// The state as one file, and back. `read` fails, changing nothing it cannot undo, when the file belongs to another network.
-[[nodiscard]] Result<void> write_checkpoint(const Trainer::State& state, const std::filesystem::path& file);
-[[nodiscard]] Result<void> read_checkpoint(Trainer::State& state, const std::filesystem::path& file);
+[[nodiscard]] Result<void> write_checkpoint(const RunState& state, const std::filesystem::path& file);
+[[nodiscard]] Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file);
 
 /// epoch,loss,accuracy,validation_loss,validation_accuracy,rate,seconds
 std::string history_csv(const std::vector<EpochRecord>& history);

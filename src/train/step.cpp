@@ -15,7 +15,7 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 }  // namespace
 
-Trainer::State::State(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads)
+RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads)
     : config(resolved),
       data(&run_data),
       team(threads),
@@ -25,12 +25,12 @@ Trainer::State::State(const Config& resolved, const RunData& run_data, Plan plan
       state0(state_arrays(resolved.optimizer.kind) > 0 ? net.plan().trained_end : 0),
       state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0) {}
 
-std::int64_t Trainer::State::steps_per_epoch() const {
+std::int64_t RunState::steps_per_epoch() const {
   const std::int64_t per_step = config.train.batch * config.train.accumulate;
   return (samples() + per_step - 1) / per_step;
 }
 
-Result<void> Trainer::State::step() {
+Result<void> RunState::step() {
   const auto start = Clock::now();
   if (at.next == 0) batches.begin_epoch(at.epoch);
   std::int64_t taken = 0;
@@ -42,21 +42,23 @@ Result<void> Trainer::State::step() {
   return {};
 }
 
-Result<void> Trainer::State::batch(bool first) {
+Result<void> RunState::batch(bool first) {
   const std::int64_t rows = std::min(config.train.batch, samples() - at.next);
   team.share(rows, [&](std::int64_t begin, std::int64_t end, int) {
     batches.fill(at.next + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
   });
   const Net<float>::Mode mode{true, config.train.seed, static_cast<std::uint64_t>(at.batch)};
   net.forward(rows, mode);
-  const LossSum sum =
-      loss_and_gradient(config.loss, net.output(), labels.data(), rows, net.output_size(), net.output_gradient());
+  const LossSum sum = loss_and_gradient(config.loss, net.output(), labels.data(), rows, net.output_size(), net.output_gradient());
   if (!std::isfinite(sum.loss)) {
     const int node = net.first_not_finite(rows);
-    const std::string where = node < 0 ? "the loss" : fmt::format("the output of layer {} '{}'", node + 1, config.network.nodes[static_cast<std::size_t>(node)].name);
-    return Error{Error::Kind::diverged, fmt::format("train: step {}: wanted finite numbers, got NaN or infinity in {} at rate {:.6g}; try a "
-                                                    "lower optimizer.rate or optimizer.clip_norm",
-                                                    at.step + 1, where, rate)};
+    const std::string where = node < 0 ? "the loss"
+                                       : fmt::format("the output of layer {} '{}'", node + 1,
+                                                     config.network.nodes[static_cast<std::size_t>(node)].name);
+    return Error{Error::Kind::diverged,
+                 fmt::format("train: step {}: wanted finite numbers, got NaN or infinity in {} at rate {:.6g}; try a "
+                             "lower optimizer.rate or optimizer.clip_norm",
+                             at.step + 1, where, rate)};
   }
   net.backward(rows, mode, !first);
   at.sum += sum;
@@ -65,7 +67,7 @@ Result<void> Trainer::State::batch(bool first) {
   return {};
 }
 
-double Trainer::State::gradient_norm() const {
+double RunState::gradient_norm() const {
   // Pieces of fixed length, added in order: the same sum for any number of threads. Padding adds zeros.
   constexpr std::int64_t kPiece = 65536;
   double square = 0;
@@ -75,30 +77,28 @@ double Trainer::State::gradient_norm() const {
   return std::sqrt(square);
 }
 
-void Trainer::State::update(std::int64_t batches_in_step) {
+void RunState::update(std::int64_t batches_in_step) {
   const OptimizerConfig& o = config.optimizer;
-  const SchedulePosition position{at.step, at.epoch, steps_per_epoch(), config.train.epochs};
+  const Position position{at.step, steps_per_epoch(), config.train.epochs};
   rate = rate_at(config.schedule, o.rate, position, plateau);
-  double scale = 1.0 / static_cast<double>(batches_in_step);
-  if (o.clip_norm > 0)
-    if (const double norm = gradient_norm() * scale; norm > o.clip_norm) scale *= o.clip_norm / (norm + 1e-6);
-  ++at.step;
-  Update<float> update = update_for<float>(o, optimizer, at.step, rate, momentum_at(config.schedule, o, position), scale);
+  StepRequest request{++at.step, rate, momentum_at(config.schedule, position), 1.0 / static_cast<double>(batches_in_step)};
+  if (o.clip_norm > 0) request.gradient_scale *= clip_scale(o.clip_norm, gradient_norm() * request.gradient_scale);
+  const Update<float> update = update_for<float>(o, optimizer, request);
   const std::int64_t weights = net.plan().weight_end, end = net.plan().trained_end;
   constexpr std::int64_t kLine = 16;  // floats in a cache line: no two members write to one
   const auto apply = [&](const Update<float>& numbers, std::int64_t first, std::int64_t last) {
     team.share((last - first) / kLine, [&](std::int64_t begin, std::int64_t stop, int) {
       const std::int64_t from = first + begin * kLine;
-      net.kernels().update(numbers, net.parameters() + from, net.parameter_gradients() + from, state0.size() > 0 ? state0.data() + from : nullptr,
-                           state1.size() > 0 ? state1.data() + from : nullptr, (stop - begin) * kLine);
+      net.kernels().update(numbers, net.parameters() + from, net.parameter_gradients() + from,
+                           state0.size() > 0 ? state0.data() + from : nullptr, state1.size() > 0 ? state1.data() + from : nullptr,
+                           (stop - begin) * kLine);
     });
   };
   apply(update, 0, weights);
-  update.l1 = update.l2 = update.weight_decay = 0;
-  apply(update, weights, end);
+  apply(without_penalties(update), weights, end);
 }
 
-LossSum Trainer::State::evaluate(const Dataset& set) {
+LossSum RunState::evaluate(const Dataset& set) {
   const Batches rows_of(set, data->preprocess, {}, 0, false);
   LossConfig plain = config.loss;
   plain.label_smoothing = 0;
@@ -115,7 +115,7 @@ LossSum Trainer::State::evaluate(const Dataset& set) {
   return sum;
 }
 
-void Trainer::State::end_epoch() {
+void RunState::end_epoch() {
   EpochRecord record;
   record.epoch = at.epoch + 1;
   record.loss = at.sum.loss / at.sum.weight;
@@ -129,7 +129,7 @@ void Trainer::State::end_epoch() {
     record.validation_accuracy = static_cast<double>(sum.correct) / static_cast<double>(data->validation->count);
   }
   history.push_back(record);
-  note_epoch(config.schedule, judged, plateau);
+  observe_loss(config.schedule, judged, plateau);
   at.epoch += 1;
   at.next = 0;
   at.sum = {};

@@ -1,6 +1,4 @@
 // Config + data → a trained Model: the life of a run, its files, and how it stops and goes on.
-#include "soma/train.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 
 #include "core/file.h"
 #include "nn/init.h"
+#include "soma/train.h"
 #include "train/run_state.h"
 
 namespace soma {
@@ -20,7 +19,8 @@ std::int64_t step_flops(const Plan& plan) {
     if (const auto* linear = std::get_if<LinearStep>(&step.kind))
       flops += 2 * linear->in * linear->out * (linear->x.gradient >= 0 ? 3 : 2);
     if (const auto* conv = std::get_if<ConvStep>(&step.kind))
-      flops += 2 * plan.parameters[static_cast<std::size_t>(conv->weight)].rows() * conv->out.size() * (conv->x.gradient >= 0 ? 3 : 2);
+      flops +=
+          2 * plan.parameters[static_cast<std::size_t>(conv->weight)].rows() * conv->out.size() * (conv->x.gradient >= 0 ? 3 : 2);
   }
   return flops;
 }
@@ -35,8 +35,8 @@ Result<Config> resolved_config(Config config, const RunData& data) {
   const Shape shape = preprocessed_shape(data.preprocess, data.train.shape);
   if (config.network.input.empty()) config.network.input = shape;
   if (config.network.input != shape)
-    return Error{Error::Kind::usage, fmt::format("network: wanted samples of {}, got {} from {}; try leaving network.input out", to_string(config.network.input),
-                                                 to_string(shape), data.train.name)};
+    return Error{Error::Kind::usage, fmt::format("network: wanted samples of {}, got {} from {}; try leaving network.input out",
+                                                 to_string(config.network.input), to_string(shape), data.train.name)};
   const auto classes = static_cast<std::int64_t>(data.train.class_names.size());
   auto network = resolve(config.network, config.loss.codes.empty() ? classes : 1);
   if (!network) return network.error();
@@ -46,6 +46,10 @@ Result<Config> resolved_config(Config config, const RunData& data) {
 }
 
 }  // namespace
+
+struct Trainer::State final : RunState {
+  using RunState::RunState;
+};
 
 Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::Trainer(Trainer&&) noexcept = default;
@@ -60,7 +64,9 @@ Result<Trainer> Trainer::create(const Config& config, const RunData& data) {
   if (!kernels) return kernels.error();
   auto resolved = resolved_config(config, data);
   if (!resolved) return resolved.error();
-  auto plan = make_plan(resolved->network, std::min(config.train.batch, std::max(data.train.count, data.validation ? data.validation->count : 0)), true);
+  auto plan =
+      make_plan(resolved->network,
+                std::min(config.train.batch, std::max(data.train.count, data.validation ? data.validation->count : 0)), true);
   if (!plan) return plan.error();
   const int threads = config.train.strategy == "sequential" ? 1 : config.train.threads;
   auto state = std::make_unique<State>(*resolved, data, std::move(*plan), **kernels, threads);
