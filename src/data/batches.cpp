@@ -1,0 +1,85 @@
+// Dataset + Preprocess + seed → rows of floats in the order of an epoch.
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/random.h"
+#include "data/augment.h"
+#include "data/preprocess.h"
+#include "soma/dataset.h"
+
+namespace soma {
+namespace {
+
+void require_fitting(const Preprocess& preprocess, const Dataset& dataset) {
+  const std::int64_t size = elements(preprocessed_shape(preprocess, dataset.shape));
+  const std::int64_t channels = dataset.is_image() ? dataset.shape[0] : size;
+  for (const PreprocessStep& step : preprocess.steps) {
+    const auto numbers = static_cast<std::int64_t>(step.divisor.size());
+    SOMA_REQUIRE(step.offset.size() == step.divisor.size());
+    SOMA_REQUIRE(!is_affine(step.kind) || numbers == 1 || numbers == channels || numbers == size);
+    SOMA_REQUIRE(step.kind != PreprocessKind::one_hot || &step == preprocess.steps.data());
+    SOMA_REQUIRE(step.kind != PreprocessKind::one_hot ||
+                 (!dataset.is_image() && static_cast<std::int64_t>(step.categories.size()) == dataset.sample_size()));
+  }
+}
+
+}  // namespace
+
+Batches::Batches(const Dataset& dataset, Preprocess preprocess, Augment augment, std::uint64_t seed, bool shuffle)
+    : dataset_(&dataset), preprocess_(std::move(preprocess)), augment_(augment), seed_(seed), shuffle_(shuffle) {
+  const auto values = static_cast<std::size_t>(dataset.count * dataset.sample_size());
+  SOMA_REQUIRE(dataset.bytes.size() == values || dataset.floats.size() == values);
+  SOMA_REQUIRE(dataset.labels.empty() || static_cast<std::int64_t>(dataset.labels.size()) == dataset.count);
+  require_fitting(preprocess_, dataset);
+  if (!shuffle || !dataset.is_image()) augment_ = {};
+  row_size_ = elements(preprocessed_shape(preprocess_, dataset.shape));
+  order_.resize(static_cast<std::size_t>(dataset.count));
+  std::iota(order_.begin(), order_.end(), 0);
+  if (!dataset.bytes.empty()) byte_table_ = byte_table(preprocess_.steps, dataset.is_image() ? dataset.shape[0] : 1);
+  begin_epoch(0);
+}
+
+std::int64_t Batches::count() const { return dataset_->count; }
+
+std::int64_t Batches::row_size() const { return row_size_; }
+
+void Batches::begin_epoch(std::int64_t epoch) {
+  epoch_ = epoch;
+  if (!shuffle_) return;
+  std::iota(order_.begin(), order_.end(), 0);
+  const std::uint32_t numbers = stream(Stream::shuffle, static_cast<std::uint64_t>(epoch));
+  for (std::size_t i = order_.size(); i > 1; --i)  // Fisher & Yates
+    std::swap(order_[i - 1], order_[random_below(i, seed_, numbers, i)]);
+}
+
+void Batches::fill(std::int64_t first, std::int64_t rows, float* x, std::int32_t* labels) const noexcept {
+  const Dataset& data = *dataset_;
+  const std::int64_t raw_size = data.sample_size();
+  const std::int64_t channels = data.is_image() ? data.shape[0] : row_size_;
+  const bool distorted = distorts(augment_);
+  const bool one_hot = !preprocess_.steps.empty() && preprocess_.steps[0].kind == PreprocessKind::one_hot;
+  for (std::int64_t p = first; p < first + rows; ++p, x += row_size_) {
+    const std::int32_t sample = order_[static_cast<std::size_t>(p)];
+    if (labels != nullptr) *labels++ = data.labels.empty() ? 0 : data.labels[static_cast<std::size_t>(sample)];
+    const std::int64_t start = sample * raw_size;
+    if (!distorted && !byte_table_.empty()) {
+      const std::uint8_t* bytes = data.bytes.data() + start;
+      const float* table = byte_table_.data();
+      const std::int64_t tables = std::ssize(byte_table_) / 256;
+      for (std::int64_t i = 0; i < raw_size && tables == 1; ++i) x[i] = table[bytes[i]];
+      for (std::int64_t i = 0; i < raw_size && tables != 1; i += tables)
+        for (std::int64_t c = 0; c < tables; ++c) x[i + c] = table[c * 256 + bytes[i + c]];
+      continue;
+    }
+    if (!distorted)
+      raw_row(data, preprocess_.steps, sample, x);
+    else if (!data.bytes.empty())
+      distort(data.bytes.data() + start, data.shape, augment_, seed_, epoch_, p, x);
+    else
+      distort(data.floats.data() + start, data.shape, augment_, seed_, epoch_, p, x);
+    apply_steps(preprocess_.steps, one_hot ? 1 : 0, channels, x, row_size_);
+  }
+}
+
+}  // namespace soma

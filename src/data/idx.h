@@ -1,0 +1,33 @@
+// bytes → Dataset: IDX files, gzip or plain. Trusts no length field.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "soma/dataset.h"
+#include "soma/error.h"
+
+namespace soma {
+
+/// An IDX file of unsigned bytes (http://yann.lecun.com/exdb/mnist, "the IDX file format").
+struct IdxArray {
+  Shape extents;  ///< outermost first
+  std::vector<std::uint8_t> values;
+};
+
+/// Wants the magic 0x00 0x00 0x08 DIMENSIONS, DIMENSIONS big-endian lengths, and exactly as many bytes as they promise.
+[[nodiscard]] Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin);
+
+/// Images [n, h, w] or [n, h, w, c] (or rows [n, f]) and their labels [n].
+[[nodiscard]] Result<Dataset> load_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
+                                       const std::vector<std::string>& class_names);
+
+/// The label file that belongs beside an image file, or nothing: images → labels, idx3 → idx1, gzip or not.
+[[nodiscard]] Result<std::filesystem::path> labels_beside(const std::filesystem::path& images);
+
+/// FILE or FILE.gz, whichever is there; empty when neither is.
+std::filesystem::path plain_or_gz(const std::filesystem::path& file);
+
+}  // namespace soma

@@ -1,0 +1,19 @@
+// bytes → Image: PNG by libpng, JPEG by libjpeg-turbo, gray or colour, nothing trusted.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "data/resample.h"
+#include "soma/error.h"
+
+namespace soma {
+
+/// True when the bytes begin as a PNG or a JPEG does.
+bool is_image(std::string_view bytes);
+
+/// Gray stays gray, everything else becomes red, green, blue; transparent places become white. Refuses damaged files, CMYK, and
+/// sides beyond 16384 or more than 2²⁶ pixels.
+[[nodiscard]] Result<Image> decode_image(std::string_view bytes, std::string_view origin);
+
+}  // namespace soma

@@ -1,0 +1,126 @@
+// a name or a path → Dataset: decides which reader a source belongs to.
+#include <fmt/format.h>
+
+#include "core/text.h"
+#include "data/gzip.h"
+#include "data/idx.h"
+#include "data/image.h"
+#include "data/image_folder.h"
+#include "data/labels.h"
+#include "data/names.h"
+#include "data/npy.h"
+#include "data/resample.h"
+#include "data/table.h"
+#include "soma/dataset.h"
+
+namespace soma {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kDigitsTrain = 20000, kDigitsTest = 4000;
+constexpr std::uint64_t kTestSeed = 0x7465737400000000;  // keeps digits:test apart from digits:train of the same seed
+constexpr std::int64_t kMnistClasses = 10;
+
+const std::vector<std::string>& fashion_names() {
+  static const std::vector<std::string> names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                                 "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+  return names;
+}
+
+Result<Dataset> load_mnist(const fs::path& images, std::vector<std::string> class_names, const DataOptions& options) {
+  const Result<fs::path> labels = labels_beside(images);
+  if (!labels) return labels.error();
+  if (!options.class_names.empty()) class_names = options.class_names;
+  return load_idx(images, *labels, class_names);
+}
+
+Result<Dataset> load_csv(const fs::path& file, const DataOptions& options) {
+  const Result<std::string> text = read_plain_or_gzip(file);
+  if (!text) return text.error();
+  Result<Dataset> dataset = parse_table(*text, file.string(), options);
+  if (dataset) dataset->name = file.filename().string();
+  return dataset;
+}
+
+Result<Dataset> load_known(const KnownDataset& known, std::string_view split, const DataOptions& options) {
+  if (!split.empty() && known.splits.find(split) == std::string::npos)
+    return Error{Error::Kind::usage,
+                 fmt::format("{}: no split '{}'; {}", known.name, split,
+                             known.splits.empty() ? "it has none" : "try " + known.name + ":train or " + known.name + ":test")};
+  const bool test = split == "test";
+  if (known.generated) {
+    if (options.count < 0) return Error{Error::Kind::usage, fmt::format("digits: wanted a count above 0, got {}", options.count)};
+    Dataset digits = make_digits(options.count > 0 ? options.count
+                                 : test            ? kDigitsTest
+                                                   : kDigitsTrain,
+                                 test ? options.seed ^ kTestSeed : options.seed);
+    if (!options.class_names.empty() && options.class_names != digits.class_names)
+      return Error{Error::Kind::data,
+                   fmt::format("digits: wanted the classes {} …, got the digits 0 to 9", options.class_names[0])};
+    digits.name = known.name;
+    return digits;
+  }
+  const std::optional<fs::path> place = find_dataset(known.name);
+  if (!place)
+    return Error{Error::Kind::io,
+                 fmt::format("{}: not on this machine, looked in {}; try soma data fetch {}, or put its files into one of these",
+                             known.name, places_for(known.name), known.name)};
+  Result<Dataset> dataset = known.name == "iris"
+                                ? load_csv(*place / "iris.csv", options)
+                                : load_mnist(mnist_images(*place, split),
+                                             known.name == "mnist" ? number_names(kMnistClasses) : fashion_names(), options);
+  if (dataset) dataset->name = known.name;
+  return dataset;
+}
+
+Result<Dataset> load_directory(const fs::path& directory, const DataOptions& options) {
+  if (const fs::path images = mnist_images(directory, "train"); !images.empty())
+    return load_mnist(images, number_names(kMnistClasses), options);
+  if (const fs::path images = plain_or_gz(directory / "images-idx3-ubyte"); !images.empty())
+    return load_mnist(images, {}, options);
+  return load_image_folder(directory, options);
+}
+
+Result<Dataset> load_file(const fs::path& file, const DataOptions& options) {
+  Result<std::string> bytes = read_plain_or_gzip(file);
+  if (!bytes) return bytes.error();
+  if (is_npy(*bytes)) return load_npy(file, *bytes, options);
+  if (is_image(*bytes))
+    return Error{Error::Kind::usage,
+                 fmt::format("{}: wanted a labelled data set, got one picture; try a folder with a sub-folder of "
+                             "pictures per class",
+                             file.string())};
+  if (bytes->starts_with(std::string_view("\0\0", 2))) {
+    bytes = std::string();
+    return load_mnist(file, {}, options);
+  }
+  Result<Dataset> dataset = parse_table(*bytes, file.string(), options);
+  if (dataset) dataset->name = file.filename().string();
+  return dataset;
+}
+
+}  // namespace
+
+Result<Dataset> load_dataset(std::string_view source, const DataOptions& options) {
+  const SourceName name = split_name(source);
+  Result<Dataset> dataset = Error{};
+  std::error_code ignored;
+  if (const KnownDataset* known = known_dataset(name.name)) {
+    dataset = load_known(*known, name.split, options);
+  } else if (fs::is_directory(source, ignored)) {
+    dataset = load_directory(source, options);
+  } else if (fs::exists(source, ignored)) {
+    dataset = load_file(source, options);
+  } else {
+    std::vector<std::string> names;
+    for (const KnownDataset& one : known_datasets()) names.push_back(one.name);
+    return Error{Error::Kind::usage,
+                 fmt::format("data set '{}': no such name, file or directory{}", source, suggestion(name.name, names))};
+  }
+  if (dataset && dataset->is_image() && options.image_shape.size() == 3 && dataset->shape != options.image_shape)
+    return fit_images(std::move(*dataset), options.image_shape);
+  return dataset;
+}
+
+}  // namespace soma

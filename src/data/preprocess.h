@@ -1,0 +1,24 @@
+// raw rows → what the network sees, one sample at a time; the arithmetic that fitting, batches and tables of bytes share.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "soma/dataset.h"
+
+namespace soma {
+
+/// True for the kinds that are y = (x − offset) / divisor.
+bool is_affine(PreprocessKind kind);
+
+/// Runs steps[first …] on one row in place: y [size], channels last. one_hot is not among them. Allocates nothing.
+void apply_steps(const std::vector<PreprocessStep>& steps, std::size_t first, std::int64_t channels, float* y,
+                 std::int64_t size) noexcept;
+
+/// One raw sample as floats, widened when the first step is one_hot: y [preprocessed size]. Allocates nothing.
+void raw_row(const Dataset& dataset, const std::vector<PreprocessStep>& steps, std::int64_t sample, float* y) noexcept;
+
+/// [channels, 256]: what each byte becomes; empty unless every step is affine with one number for all or one per channel.
+std::vector<float> byte_table(const std::vector<PreprocessStep>& steps, std::int64_t channels);
+
+}  // namespace soma
