@@ -1,0 +1,89 @@
+// the parts of an ONNX file soma writes and reads, and who makes each.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/onnx_proto.h"
+#include "soma/error.h"
+#include "soma/model.h"
+
+namespace soma {
+
+inline constexpr std::int64_t kOpset = 17, kIrVersion = 8;
+inline constexpr std::int64_t kOldestOpset = 7, kNewestOpset = 27;  // that importing understands
+
+/// Nodes and arrays of a graph under construction.
+class GraphBuilder {
+ public:
+  explicit GraphBuilder(onnx::GraphProto& graph) : graph_(graph) {}
+
+  /// Appends an operator; its only output is `output`, which also names it. Returned for attributes.
+  onnx::NodeProto& add(std::string_view op, const std::vector<std::string>& inputs, const std::string& output);
+
+  /// Named arrays; adding a name twice adds it once. Return the name.
+  std::string floats(const std::string& name, const Shape& shape, std::span<const float> values);
+  std::string integers(const std::string& name, const std::vector<std::int64_t>& values);
+  std::string booleans(const std::string& name, const std::vector<bool>& values);
+
+ private:
+  onnx::TensorProto* array(const std::string& name, const Shape& shape, onnx::TensorProto::DataType type);
+
+  onnx::GraphProto& graph_;
+};
+
+void set_attribute(onnx::NodeProto& node, std::string_view name, std::int64_t value);
+void set_attribute(onnx::NodeProto& node, std::string_view name, const std::vector<std::int64_t>& values);
+void set_attribute(onnx::NodeProto& node, std::string_view name, float value);
+
+/// The arrays of a graph by name, checked before they are handed out.
+class GraphArrays {
+ public:
+  /// Fails on arrays named twice, kept in other files, sparse, or whose bytes are not as many as their extents say.
+  [[nodiscard]] static Result<GraphArrays> create(const onnx::GraphProto& graph, std::string_view who);
+
+  [[nodiscard]] const onnx::TensorProto* find(const std::string& name) const;
+  void add(const std::string& name, const onnx::TensorProto* array) { arrays_[name] = array; }
+
+ private:
+  std::map<std::string, const onnx::TensorProto*> arrays_;
+};
+
+/// "" or what is wrong with the array: its type, its extents, its length.
+std::string array_problem(const onnx::TensorProto& array);
+
+/// Of an array without problem: its extents; its values, empty when it holds another type.
+Shape extents(const onnx::TensorProto& array);
+std::vector<float> float_values(const onnx::TensorProto& array);
+std::vector<std::int64_t> integer_values(const onnx::TensorProto& array);
+
+/// Preprocessing as operators from `input` on; returns the name of the last value.
+std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph);
+
+/// The shape after all steps, or nothing when the steps do not fit `raw`.
+std::optional<Shape> shape_after(const Preprocess& preprocess, const Shape& raw);
+
+/// Model without arrays ↔ metadata words. The numbers of the preprocessing steps stay in the graph's arrays.
+std::map<std::string, std::string> write_metadata(const Model& model, const NetworkSpec& resolved);
+[[nodiscard]] Result<Model> read_metadata(const std::map<std::string, std::string>& words, const Shape& input,
+                                          const GraphArrays& arrays, std::string_view who);
+
+/// A word that changes when another tool has changed the operators.
+std::string fingerprint(const onnx::GraphProto& graph);
+
+/// A graph other tools made → layers, by its operators alone.
+[[nodiscard]] Result<Model> import_graph(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays,
+                                         std::string_view who);
+
+/// Trusts nothing in `bytes`. Errors begin with `who`.
+[[nodiscard]] Result<Model> parse_onnx(std::string_view bytes, std::string_view who);
+
+/// The whole file.
+[[nodiscard]] Result<std::string> to_onnx(const Model& model, std::string_view who);
+
+}  // namespace soma

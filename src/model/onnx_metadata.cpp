@@ -1,0 +1,219 @@
+// Model without its arrays ↔ words of JSON in an ONNX file's metadata: what the operators alone cannot say.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "model/layer_fields.h"
+#include "model/onnx.h"
+
+namespace soma {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Words = std::map<std::string, std::string>;
+
+constexpr std::array kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
+                                         "midrange", "proportional", "one_hot"};
+constexpr std::array kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll"};
+
+/// A layer of every kind, fields at their defaults.
+std::vector<Layer> layers_of_every_kind() {
+  std::vector<Layer> all = {Linear{},       Conv2d{},  Pool{Pool::Kind::max}, Pool{Pool::Kind::average}, GlobalAveragePool{},
+                            BatchNorm{},    Dropout{}, AlphaDropout{},        Flatten{},                 Add{},
+                            Concat{},       Softmax{}, Softmax{true}};
+  for (int kind = 0; kind <= static_cast<int>(Activation::Kind::silu); ++kind)
+    all.push_back(Activation{static_cast<Activation::Kind>(kind), 0});
+  return all;
+}
+
+/// Members of one JSON object → typed variables. Remembers the first member that is missing or of another type.
+class Members {
+ public:
+  Members(const Json& object, std::string& problem) : object_(object), problem_(problem) {}
+
+  void operator()(const char* key, std::int64_t& value) const {
+    if (const Json* found = member(key, &Json::is_number_integer)) value = found->get<std::int64_t>();
+  }
+  void operator()(const char* key, double& value) const {
+    if (const Json* found = member(key, &Json::is_number)) value = found->get<double>();
+  }
+  void operator()(const char* key, bool& value) const {
+    if (const Json* found = member(key, &Json::is_boolean)) value = found->get<bool>();
+  }
+  void operator()(const char* key, std::string& value) const {
+    if (const Json* found = member(key, &Json::is_string)) value = found->get<std::string>();
+  }
+  void operator()(const char* key, std::vector<std::string>& values) const { list(key, values, &Json::is_string); }
+  void operator()(const char* key, std::vector<std::int64_t>& values) const { list(key, values, &Json::is_number_integer); }
+  void operator()(const char* key, std::vector<double>& values) const { list(key, values, &Json::is_number); }
+
+  /// The member's place among `words`.
+  template <std::size_t n>
+  std::size_t choice(const char* key, const std::array<const char*, n>& words) const {
+    std::string word;
+    (*this)(key, word);
+    const auto at = std::find(words.begin(), words.end(), word);
+    if (at == words.end() && problem_.empty()) problem_ = fmt::format("unknown {} '{}'", key, word);
+    return at == words.end() ? 0 : static_cast<std::size_t>(at - words.begin());
+  }
+
+ private:
+  const Json* member(const char* key, bool (Json::*is_wanted)() const noexcept) const {
+    const auto at = object_.find(key);
+    if (at != object_.end() && ((*at).*is_wanted)()) return &*at;
+    if (problem_.empty()) problem_ = fmt::format("no usable '{}'", key);
+    return nullptr;
+  }
+  template <class T>
+  void list(const char* key, std::vector<T>& values, bool (Json::*is_wanted)() const noexcept) const {
+    const Json* found = member(key, &Json::is_array);
+    if (found == nullptr) return;
+    if (!std::all_of(found->begin(), found->end(), [&](const Json& item) { return (item.*is_wanted)(); })) {
+      if (problem_.empty()) problem_ = fmt::format("no usable '{}'", key);
+      return;
+    }
+    values = found->get<std::vector<T>>();
+  }
+
+  const Json& object_;
+  std::string& problem_;
+};
+
+Json network_json(const NetworkSpec& spec) {
+  Json nodes = Json::array();
+  for (const Node& node : spec.nodes) {
+    Json object = {{"name", node.name}, {"kind", layer_kind(node.layer)}};
+    Layer layer = node.layer;
+    std::visit([&](auto& each) { fields(each, [&](const char* key, const auto& value) { object[key] = value; }); }, layer);
+    object["inputs"] = node.inputs;
+    nodes.push_back(std::move(object));
+  }
+  return {{"input", spec.input}, {"nodes", std::move(nodes)}};
+}
+
+NetworkSpec network_of(const Json& json, std::string& problem) {
+  static const std::vector<Layer> known = layers_of_every_kind();
+  NetworkSpec spec;
+  Members(json, problem)("input", spec.input);
+  const auto nodes = json.find("nodes");
+  if (nodes == json.end() || !nodes->is_array()) problem = "no usable 'nodes'";
+  if (!problem.empty()) return spec;
+  for (const Json& object : *nodes) {
+    const Members members(object, problem);
+    Node node;
+    std::string kind;
+    members("name", node.name);
+    members("kind", kind);
+    members("inputs", node.inputs);
+    const auto at = std::find_if(known.begin(), known.end(), [&](const Layer& layer) { return layer_kind(layer) == kind; });
+    if (at == known.end() && problem.empty()) problem = fmt::format("unknown kind '{}'", kind);
+    if (!problem.empty()) return spec;
+    node.layer = *at;
+    std::visit([&](auto& layer) { fields(layer, members); }, node.layer);
+    spec.nodes.push_back(std::move(node));
+  }
+  return spec;
+}
+
+/// A step's array as the graph holds it → one number for all, per channel, or per feature (channels last).
+std::vector<float> affine_values(const onnx::TensorProto* array) {
+  if (array == nullptr) return {};
+  const Shape shape = extents(*array);
+  std::vector<float> values = float_values(*array);
+  if (shape.size() != 3 || (shape[1] == 1 && shape[2] == 1) || values.empty()) return values;
+  std::vector<float> channels_last(values.size());
+  const std::size_t channels = static_cast<std::size_t>(shape[0]), area = values.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c)
+    for (std::size_t p = 0; p < area; ++p) channels_last[p * channels + c] = values[c * area + p];
+  return channels_last;
+}
+
+PreprocessStep step_of(const Json& json, const std::string& name, const GraphArrays& arrays, std::string& problem) {
+  const Members members(json, problem);
+  PreprocessStep step;
+  step.kind = static_cast<PreprocessKind>(members.choice("kind", kPreprocessWords));
+  std::vector<std::int64_t> categories;
+  if (step.kind == PreprocessKind::one_hot) members("categories", categories);
+  for (const std::int64_t count : categories) {
+    if (count < 0 || count > 1 << 24) problem = "no usable 'categories'";
+    step.categories.push_back(static_cast<std::int32_t>(count));
+  }
+  step.offset = affine_values(arrays.find(name + ".offset"));
+  step.divisor = affine_values(arrays.find(name + ".divisor"));
+  return step;
+}
+
+}  // namespace
+
+Words write_metadata(const Model& model, const NetworkSpec& resolved) {
+  Json steps = Json::array();
+  for (const PreprocessStep& step : model.preprocess.steps) {
+    steps.push_back({{"kind", kPreprocessWords[static_cast<std::size_t>(step.kind)]}});
+    if (step.kind == PreprocessKind::one_hot) steps.back()["categories"] = step.categories;
+  }
+  Json columns = Json::array();
+  for (const Column& column : model.columns) columns.push_back({{"name", column.name}, {"categories", column.categories}});
+  const Json loss = {{"kind", kLossWords[static_cast<std::size_t>(model.loss.kind)]},
+                     {"label_smoothing", model.loss.label_smoothing},
+                     {"class_weights", model.loss.class_weights},
+                     {"codes", model.loss.codes}};
+  return {{"soma.classes", Json(model.class_names).dump()}, {"soma.columns", columns.dump()},
+          {"soma.label", model.label_name},                 {"soma.loss", loss.dump()},
+          {"soma.name", model.name},                        {"soma.network", network_json(resolved).dump()},
+          {"soma.preprocess", steps.dump()}};
+}
+
+Result<Model> read_metadata(const Words& words, const Shape& input, const GraphArrays& arrays, std::string_view who) {
+  std::string problem;
+  const auto word = [&](const std::string& key) {
+    const auto at = words.find(key);
+    return at == words.end() ? std::string() : at->second;
+  };
+  const auto parsed = [&](const std::string& key, bool (Json::*is_wanted)() const noexcept) {
+    Json json = Json::parse(word(key), nullptr, false);
+    if (!(json.*is_wanted)() && problem.empty()) problem = fmt::format("'{}' is not what soma writes there", key);
+    return json;
+  };
+  const auto check = [&](const char* key) {
+    if (!problem.empty() && problem.find(key) == problem.npos) problem = fmt::format("'{}' has {}", key, problem);
+    return problem.empty();
+  };
+
+  Model model;
+  model.input = input;
+  model.name = word("soma.name");
+  model.label_name = word("soma.label");
+  const Json network = parsed("soma.network", &Json::is_object);
+  if (check("soma.network")) model.network = network_of(network, problem);
+  if (check("soma.network")) {
+    const Json loss = parsed("soma.loss", &Json::is_object);
+    const Members members(loss, problem);
+    model.loss.kind = static_cast<LossConfig::Kind>(members.choice("kind", kLossWords));
+    members("label_smoothing", model.loss.label_smoothing);
+    members("class_weights", model.loss.class_weights);
+    members("codes", model.loss.codes);
+  }
+  if (check("soma.loss")) {
+    const Json classes = {{"classes", parsed("soma.classes", &Json::is_array)}};
+    Members(classes, problem)("classes", model.class_names);
+  }
+  if (check("soma.classes"))
+    for (const Json& column : parsed("soma.columns", &Json::is_array)) {
+      const Members members(column, problem);
+      members("name", model.columns.emplace_back().name);
+      members("categories", model.columns.back().categories);
+    }
+  if (check("soma.columns")) {
+    const Json steps = parsed("soma.preprocess", &Json::is_array);
+    for (const Json& step : steps)
+      model.preprocess.steps.push_back(
+          step_of(step, fmt::format("preprocess{}", model.preprocess.steps.size() + 1), arrays, problem));
+  }
+  if (!check("soma.preprocess")) return Error{Error::Kind::data, fmt::format("{}: damaged metadata: {}; try saving the model again", who, problem)};
+  return model;
+}
+
+}  // namespace soma

@@ -1,0 +1,117 @@
+// fitted preprocessing steps → operators at the head of an ONNX graph, so that it takes raw samples.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "model/onnx.h"
+
+namespace soma {
+namespace {
+
+/// One number per feature lies channels last in a step, channels first in the graph; one per channel lies along channels.
+std::string affine_array(GraphBuilder& graph, const std::string& name, const std::vector<float>& values, const Shape& sample) {
+  if (sample.size() == 1 || values.size() == 1) return graph.floats(name, {static_cast<std::int64_t>(values.size())}, values);
+  if (values.size() == static_cast<std::size_t>(sample[0])) return graph.floats(name, {sample[0], 1, 1}, values);
+  std::vector<float> channels_first(values.size());
+  const std::size_t channels = static_cast<std::size_t>(sample[0]), area = values.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c)
+    for (std::size_t p = 0; p < area; ++p) channels_first[c * area + p] = values[p * channels + c];
+  return graph.floats(name, sample, channels_first);
+}
+
+onnx::NodeProto& reduce(GraphBuilder& graph, std::string_view op, const std::string& x, const std::string& y, std::size_t rank) {
+  onnx::NodeProto& node = graph.add(op, {x}, y);
+  std::vector<std::int64_t> axes(rank);
+  for (std::size_t i = 0; i < rank; ++i) axes[i] = static_cast<std::int64_t>(i) + 1;
+  set_attribute(node, "axes", axes);
+  set_attribute(node, "keepdims", std::int64_t{1});
+  return node;
+}
+
+/// Every raw column copied to where it, or its categories, will stand; those of categories compared with their number. So a
+/// word the training data never showed (−1) becomes zeros, which OneHot would not do: it counts −1 from the end.
+std::string one_hot(GraphBuilder& graph, const std::string& step, const std::string& x, const PreprocessStep& fitted) {
+  std::vector<std::int64_t> column;
+  std::vector<float> category;
+  std::vector<bool> is_category;
+  for (std::size_t raw = 0; raw < fitted.categories.size(); ++raw)
+    for (std::int32_t c = 0; c < std::max(fitted.categories[raw], 1); ++c) {
+      column.push_back(static_cast<std::int64_t>(raw));
+      category.push_back(static_cast<float>(c));
+      is_category.push_back(fitted.categories[raw] > 0);
+    }
+  const Shape wide = {static_cast<std::int64_t>(column.size())};
+  set_attribute(graph.add("Gather", {x, graph.integers(step + ".column", column)}, step + ".gathered"), "axis", std::int64_t{1});
+  graph.add("Equal", {step + ".gathered", graph.floats(step + ".category", wide, category)}, step + ".equal");
+  set_attribute(graph.add("Cast", {step + ".equal"}, step + ".hot"), "to", std::int64_t{onnx::TensorProto::FLOAT});
+  graph.add("Where", {graph.booleans(step + ".is_category", is_category), step + ".hot", step + ".gathered"}, step + ".y");
+  return step + ".y";
+}
+
+}  // namespace
+
+std::optional<Shape> shape_after(const Preprocess& preprocess, const Shape& raw) {
+  Shape shape = raw;
+  if (shape.size() != 1 && shape.size() != 3) return std::nullopt;
+  for (const PreprocessStep& step : preprocess.steps) {
+    const std::size_t size = static_cast<std::size_t>(elements(shape)), channels = static_cast<std::size_t>(shape[0]);
+    for (const auto* values : {&step.offset, &step.divisor})
+      if (values->size() > 1 && values->size() != channels && values->size() != size) return std::nullopt;
+    if (step.kind != PreprocessKind::one_hot) continue;
+    if (&step != &preprocess.steps.front() || shape.size() != 1 || step.categories.size() != size) return std::nullopt;
+    shape[0] = 0;
+    for (const std::int32_t categories : step.categories) {
+      if (categories < 0) return std::nullopt;
+      shape[0] += std::max(categories, 1);
+    }
+  }
+  return shape;
+}
+
+std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph) {
+  std::string x = "input";
+  Shape shape = raw;
+  for (std::size_t i = 0; i < preprocess.steps.size(); ++i) {
+    const PreprocessStep& fitted = preprocess.steps[i];
+    const std::string step = fmt::format("preprocess{}", i + 1);
+    switch (fitted.kind) {
+      case PreprocessKind::divide:
+      case PreprocessKind::standardise:
+      case PreprocessKind::min_max:
+      case PreprocessKind::mean_subtraction:
+        if (!fitted.offset.empty()) {
+          graph.add("Sub", {x, affine_array(graph, step + ".offset", fitted.offset, shape)}, step + ".moved");
+          x = step + ".moved";
+        }
+        if (!fitted.divisor.empty()) {
+          graph.add("Div", {x, affine_array(graph, step + ".divisor", fitted.divisor, shape)}, step + ".y");
+          x = step + ".y";
+        }
+        break;
+      case PreprocessKind::midrange:
+        reduce(graph, "ReduceMax", x, step + ".max", shape.size());
+        reduce(graph, "ReduceMin", x, step + ".min", shape.size());
+        graph.add("Add", {step + ".max", step + ".min"}, step + ".sum");
+        graph.add("Mul", {step + ".sum", graph.floats("soma.half", {}, std::array{0.5F})}, step + ".middle");
+        graph.add("Sub", {x, step + ".middle"}, step + ".y");
+        x = step + ".y";
+        break;
+      case PreprocessKind::proportional:
+        reduce(graph, "ReduceMax", x, step + ".max", shape.size());
+        graph.add("Equal", {step + ".max", graph.floats("soma.zero", {}, std::array{0.0F})}, step + ".is_zero");
+        graph.add("Where", {step + ".is_zero", graph.floats("soma.one", {}, std::array{1.0F}), step + ".max"}, step + ".by");
+        graph.add("Div", {x, step + ".by"}, step + ".y");
+        x = step + ".y";
+        break;
+      case PreprocessKind::one_hot:
+        x = one_hot(graph, step, x, fitted);
+        shape = {static_cast<std::int64_t>(0)};
+        for (const std::int32_t categories : fitted.categories) shape[0] += std::max(categories, 1);
+        break;
+    }
+  }
+  return x;
+}
+
+}  // namespace soma
