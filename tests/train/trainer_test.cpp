@@ -1,0 +1,285 @@
+// small runs → the promises of a trainer: same bits on any threads and after any interruption, no memory asked for, clear ends.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+
+#include "allocations.h"
+#include "core/file.h"
+#include "core/random.h"
+#include "soma/train.h"
+
+namespace soma {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+/// Three classes of 8×8 pictures: a bright band at the top, in the middle, at the bottom, in noise.
+Dataset bands(std::int64_t count, std::uint64_t seed) {
+  Dataset data;
+  data.name = "bands";
+  data.shape = {1, 8, 8};
+  data.count = count;
+  data.class_names = {"top", "middle", "bottom"};
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto label = static_cast<std::int32_t>(i % 3);
+    data.labels.push_back(label);
+    for (std::int64_t p = 0; p < 64; ++p) {
+      const bool bright = p / 8 >= label * 3 && p / 8 < label * 3 + 2;
+      const std::uint32_t noise = random_u32(seed, stream(Stream::test), static_cast<std::uint64_t>(i * 64 + p)) % 120;
+      data.bytes.push_back(static_cast<std::uint8_t>(noise + (bright ? 100 : 0)));
+    }
+  }
+  return data;
+}
+
+RunData run_data(std::int64_t count = 150, bool validation = false) {
+  RunData data;
+  data.train = bands(count, 1);
+  data.test = bands(60, 2);
+  if (validation) data.validation = bands(30, 3);
+  data.preprocess.steps = {{PreprocessKind::divide, {}, {255}, {}}};
+  return data;
+}
+
+Config small_config() {
+  Config config;
+  config.name = "bands";
+  config.data.train = "digits";
+  config.network.nodes = {{"", Conv2d{.out = 4, .kernel_h = 3, .kernel_w = 3}, {}, {}},
+                          {"", Activation{Activation::Kind::relu, 0}, {}, {}},
+                          {"", Pool{}, {}, {}},
+                          {"", Flatten{}, {}, {}},
+                          {"", Dropout{0.2}, {}, {}},
+                          {"", Linear{0, true}, {}, {}}};
+  config.optimizer.rate = 0.01;
+  config.train.batch = 16;
+  config.train.epochs = 3;
+  config.train.seed = 4;
+  config.augment.shift = 1;
+  return config;
+}
+
+fs::path scratch(const std::string& name) {
+  const fs::path path = fs::path(testing::TempDir()) / ("soma_trainer_" + name);
+  fs::remove_all(path);
+  fs::create_directories(path);
+  return path;
+}
+
+Trainer make(const Config& config, const RunData& data) {
+  auto trainer = Trainer::create(config, data);
+  if (!trainer) throw std::runtime_error(trainer.error().message);
+  return std::move(*trainer);
+}
+
+void finish(Trainer& trainer) {
+  while (!trainer.finished()) trainer.step().value();
+}
+
+std::vector<std::vector<float>> weights(const Trainer& trainer) {
+  std::vector<std::vector<float>> all;
+  for (const Tensor& t : trainer.model().parameters) all.push_back(t.values);
+  return all;
+}
+
+TEST(Trainer, Learns) {
+  const RunData data = run_data(300);
+  Config config = small_config();
+  config.train.epochs = 8;
+  Trainer trainer = make(config, data);
+  const TrainReport report = trainer.run().value();
+  EXPECT_EQ(report.history.size(), 8u);
+  EXPECT_GT(report.history.back().accuracy, 0.97);
+  EXPECT_LT(report.history.back().loss, report.history.front().loss / 3);
+  EXPECT_EQ(report.samples, 300);
+  EXPECT_EQ(report.parameters, 4 * 9 + 4 + 36 * 3 + 3);
+  EXPECT_EQ(report.flops_per_sample, 2 * 9 * 4 * 36 * 2 + 2 * 36 * 3 * 3);  // the first layer hands no gradient down
+}
+
+using Change = void (*)(Config&);
+class EveryOptimizer : public testing::TestWithParam<OptimizerConfig::Kind> {};
+
+TEST_P(EveryOptimizer, GivesTheSameBitsOnAnyNumberOfThreadsAndAfterAnInterruption) {
+  const RunData data = run_data();
+  Config config = small_config();
+  config.optimizer.kind = GetParam();
+  config.optimizer.l1 = 1e-5;
+  config.optimizer.clip_norm = 1;
+  config.schedule.kind = ScheduleConfig::Kind::one_cycle;
+  config.train.accumulate = 2;
+  config.train.threads = 1;
+  Trainer whole = make(config, data);
+  finish(whole);
+
+  config.train.threads = 3;
+  Trainer threaded = make(config, data);
+  const fs::path checkpoint = scratch("optimizers") / "checkpoint.safetensors";
+  for (int step = 0; step < 7; ++step) threaded.step().value();  // into the middle of the second epoch
+  threaded.save(checkpoint).value();
+  finish(threaded);
+  EXPECT_EQ(weights(threaded), weights(whole));
+
+  Trainer resumed = make(config, data);
+  resumed.restore(checkpoint).value();
+  finish(resumed);
+  EXPECT_EQ(weights(resumed), weights(whole));
+}
+
+using O = OptimizerConfig::Kind;
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryOptimizer,
+                         testing::Values(O::sgd, O::momentum, O::nesterov, O::adagrad, O::adadelta, O::rmsprop, O::adam, O::adamw,
+                                         O::nadam));
+
+TEST(Trainer, ResumesFromEveryStep) {
+  const RunData data = run_data(70, true);
+  Config config = small_config();
+  config.train.epochs = 2;
+  config.train.early_stopping = 5;
+  config.schedule.kind = ScheduleConfig::Kind::plateau;
+  const fs::path checkpoint = scratch("every_step") / "checkpoint.safetensors";
+  Trainer whole = make(config, data);
+  finish(whole);
+  Trainer walker = make(config, data);
+  while (true) {
+    walker.save(checkpoint).value();
+    Trainer resumed = make(config, data);
+    resumed.restore(checkpoint).value();
+    finish(resumed);
+    ASSERT_EQ(weights(resumed), weights(whole));
+    if (walker.finished()) break;
+    walker.step().value();
+  }
+}
+
+TEST(Trainer, AWarmStepAsksForNoMemory) {
+  const RunData data = run_data(64 * 3);
+  Config config = small_config();
+  config.train.batch = 64;
+  config.train.threads = 2;
+  config.optimizer.clip_norm = 1;
+  Trainer trainer = make(config, data);
+  trainer.step().value();
+  const AllocationCounter counter;
+  trainer.step().value();
+  EXPECT_EQ(counter.count(), 0);
+}
+
+TEST(Trainer, AccumulatingTwoBatchesIsOneOfTwiceTheSize) {
+  const RunData data = run_data(64);
+  Config config = small_config();
+  config.network.nodes.erase(config.network.nodes.begin() + 4);  // dropout draws per batch
+  config.optimizer.kind = O::sgd;
+  config.train.epochs = 1;
+  config.train.batch = 32;
+  Trainer large = make(config, data);
+  finish(large);
+  config.train.batch = 16;
+  config.train.accumulate = 2;
+  Trainer small = make(config, data);
+  finish(small);
+  const auto a = weights(large), b = weights(small);
+  for (std::size_t t = 0; t < a.size(); ++t)
+    for (std::size_t i = 0; i < a[t].size(); ++i) EXPECT_NEAR(a[t][i], b[t][i], 1e-6);
+}
+
+TEST(Trainer, StopsEarlyAndKeepsTheBest) {
+  const RunData data = run_data(60, true);
+  Config config = small_config();
+  config.train.epochs = 50;
+  config.train.early_stopping = 3;
+  config.optimizer.kind = O::sgd;
+  config.optimizer.rate = 0;  // nothing improves after the first epoch
+  Trainer trainer = make(config, data);
+  const TrainReport report = trainer.run().value();
+  EXPECT_TRUE(report.stopped_early);
+  EXPECT_EQ(report.history.size(), 4u);
+  EXPECT_TRUE(report.history.back().validation_loss.has_value());
+}
+
+TEST(Trainer, SaysWhereNumbersStoppedBeingFinite) {
+  const RunData data = run_data();
+  Config config = small_config();
+  config.optimizer.kind = O::sgd;
+  config.optimizer.rate = 1e30;
+  Trainer trainer = make(config, data);
+  auto report = trainer.run();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().kind, Error::Kind::diverged);
+  EXPECT_THAT(report.error().message, HasSubstr("train: step "));
+  EXPECT_THAT(report.error().message, HasSubstr("'linear1'"));
+  EXPECT_THAT(report.error().message, HasSubstr("at rate 1e+30"));
+}
+
+TEST(Trainer, StopsWhenAskedAndGoesOnAsIfNothingHappened) {
+  const RunData data = run_data();
+  const Config config = small_config();
+  Trainer whole = make(config, data);
+  finish(whole);
+
+  const fs::path out = scratch("stop");
+  std::atomic<bool> stop{false};
+  int steps = 0;
+  TrainHooks hooks;
+  hooks.stop = &stop;
+  hooks.on_step = [&](const Progress&) { stop = ++steps == 13; };
+  Trainer interrupted = make(config, data);
+  EXPECT_TRUE(interrupted.run(out, hooks).value().interrupted);
+  EXPECT_EQ(steps, 13);
+  EXPECT_FALSE(fs::exists(out / "model.onnx"));
+
+  Trainer resumed = make(load_config(out / "config.toml").value(), data);
+  resumed.restore(out / "checkpoint.safetensors").value();
+  EXPECT_FALSE(resumed.run(out).value().interrupted);
+  EXPECT_EQ(weights(resumed), weights(whole));
+  EXPECT_TRUE(fs::exists(out / "model.onnx"));
+  const std::string history = read_file(out / "history.csv").value();
+  EXPECT_THAT(history, testing::StartsWith("epoch,loss,accuracy,validation_loss,validation_accuracy,rate,seconds\n1,"));
+  EXPECT_EQ(std::count(history.begin(), history.end(), '\n'), 4);
+}
+
+TEST(Trainer, RefusesTheCheckpointOfAnotherConfig) {
+  const RunData data = run_data();
+  Config config = small_config();
+  const fs::path checkpoint = scratch("other") / "checkpoint.safetensors";
+  make(config, data).save(checkpoint).value();
+  config.train.threads = 2;
+  config.train.epochs = 9;
+  EXPECT_TRUE(make(config, data).restore(checkpoint));
+  config.optimizer.rate = 0.5;
+  Trainer other = make(config, data);
+  auto restored = other.restore(checkpoint);
+  ASSERT_FALSE(restored);
+  EXPECT_THAT(restored.error().message, HasSubstr("wanted the checkpoint of this config, got one of another"));
+}
+
+TEST(Trainer, ChecksTheConfigAgainstTheData) {
+  const auto message = [](Change change, RunData data) {
+    Config config = small_config();
+    change(config);
+    auto trainer = Trainer::create(config, data);
+    return trainer ? std::string("no error") : trainer.error().message;
+  };
+  EXPECT_EQ(message(
+                [](Config& c) {
+                  c.network.nodes.back().layer = Linear{7, true};
+                },
+                run_data()),
+            "network: wanted 3 outputs, one for each class of the data, got 7; try out = \"classes\"");
+  EXPECT_EQ(message(
+                [](Config& c) {
+                  c.network.input = {1, 28, 28};
+                },
+                run_data()),
+            "network: wanted samples of 1×28×28, got 1×8×8 from bands; try leaving network.input out");
+  EXPECT_THAT(message([](Config& c) { c.loss.class_weights = {1, 2}; }, run_data()), HasSubstr("wanted 3 class_weights"));
+  RunData empty = run_data();
+  empty.train = bands(0, 1);
+  EXPECT_EQ(message([](Config&) {}, empty), "bands: wanted at least one training sample, got none");
+}
+
+}  // namespace
+}  // namespace soma
