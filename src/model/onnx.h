@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,9 +63,6 @@ std::vector<std::int64_t> integer_values(const onnx::TensorProto& array);
 
 /// Preprocessing as operators from `input` on; returns the name of the last value.
 std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph);
-
-/// The shape after all steps, or nothing when the steps do not fit `raw`.
-std::optional<Shape> shape_after(const Preprocess& preprocess, const Shape& raw);
 
 /// Model without arrays ↔ metadata words. The numbers of the preprocessing steps stay in the graph's arrays.
 std::map<std::string, std::string> write_metadata(const Model& model, const NetworkSpec& resolved);

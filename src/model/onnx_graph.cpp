@@ -26,20 +26,28 @@ std::vector<T> raw(const onnx::TensorProto& array) {
 std::size_t element_bytes(const onnx::TensorProto& array) {
   switch (array.data_type()) {
     case onnx::TensorProto::FLOAT:
-    case onnx::TensorProto::INT32: return 4;
+    case onnx::TensorProto::INT32:
+      return 4;
     case onnx::TensorProto::INT64:
-    case onnx::TensorProto::DOUBLE: return 8;
-    case onnx::TensorProto::BOOL: return 1;
-    default: return 0;
+    case onnx::TensorProto::DOUBLE:
+      return 8;
+    case onnx::TensorProto::BOOL:
+      return 1;
+    default:
+      return 0;
   }
 }
 
 std::int64_t typed_elements(const onnx::TensorProto& array) {
   switch (array.data_type()) {
-    case onnx::TensorProto::FLOAT: return array.float_data_size();
-    case onnx::TensorProto::INT64: return array.int64_data_size();
-    case onnx::TensorProto::DOUBLE: return array.double_data_size();
-    default: return array.int32_data_size();
+    case onnx::TensorProto::FLOAT:
+      return array.float_data_size();
+    case onnx::TensorProto::INT64:
+      return array.int64_data_size();
+    case onnx::TensorProto::DOUBLE:
+      return array.double_data_size();
+    default:
+      return array.int32_data_size();
   }
 }
 
@@ -66,8 +74,7 @@ onnx::TensorProto* GraphBuilder::array(const std::string& name, const Shape& sha
 
 std::string GraphBuilder::floats(const std::string& name, const Shape& shape, std::span<const float> values) {
   SOMA_REQUIRE(static_cast<std::size_t>(elements(shape)) == values.size());
-  if (auto* made = array(name, shape, onnx::TensorProto::FLOAT))
-    made->set_raw_data(values.data(), values.size_bytes());
+  if (auto* made = array(name, shape, onnx::TensorProto::FLOAT)) made->set_raw_data(values.data(), values.size_bytes());
   return name;
 }
 
@@ -120,7 +127,9 @@ std::string array_problem(const onnx::TensorProto& array) {
     count *= extent;
   }
   const std::size_t bytes = element_bytes(array);
-  if (bytes == 0) return told(fmt::format("has elements of ONNX type {}, wanted floats or integers; try exporting as float32", array.data_type()));
+  if (bytes == 0)
+    return told(
+        fmt::format("has elements of ONNX type {}, wanted floats or integers; try exporting as float32", array.data_type()));
   const std::size_t wanted = static_cast<std::size_t>(count) * bytes;
   if (array.has_raw_data() && array.raw_data().size() != wanted)
     return told(fmt::format("wanted {} bytes for its extents, got {}", wanted, array.raw_data().size()));
@@ -135,7 +144,8 @@ std::vector<float> float_values(const onnx::TensorProto& array) {
   if (array.data_type() == onnx::TensorProto::FLOAT)
     return array.has_raw_data() ? raw<float>(array) : std::vector<float>(array.float_data().begin(), array.float_data().end());
   if (array.data_type() != onnx::TensorProto::DOUBLE) return {};
-  const auto wide = array.has_raw_data() ? raw<double>(array) : std::vector<double>(array.double_data().begin(), array.double_data().end());
+  const auto wide =
+      array.has_raw_data() ? raw<double>(array) : std::vector<double>(array.double_data().begin(), array.double_data().end());
   std::vector<float> narrow(wide.size());
   std::transform(wide.begin(), wide.end(), narrow.begin(), [](double value) { return static_cast<float>(value); });
   return narrow;
@@ -143,9 +153,11 @@ std::vector<float> float_values(const onnx::TensorProto& array) {
 
 std::vector<std::int64_t> integer_values(const onnx::TensorProto& array) {
   if (array.data_type() == onnx::TensorProto::INT64)
-    return array.has_raw_data() ? raw<std::int64_t>(array) : std::vector<std::int64_t>(array.int64_data().begin(), array.int64_data().end());
+    return array.has_raw_data() ? raw<std::int64_t>(array)
+                                : std::vector<std::int64_t>(array.int64_data().begin(), array.int64_data().end());
   if (array.data_type() != onnx::TensorProto::INT32) return {};
-  const auto narrow = array.has_raw_data() ? raw<std::int32_t>(array) : std::vector<std::int32_t>(array.int32_data().begin(), array.int32_data().end());
+  const auto narrow = array.has_raw_data() ? raw<std::int32_t>(array)
+                                           : std::vector<std::int32_t>(array.int32_data().begin(), array.int32_data().end());
   return {narrow.begin(), narrow.end()};
 }
 
@@ -155,7 +167,8 @@ Result<GraphArrays> GraphArrays::create(const onnx::GraphProto& graph, std::stri
   GraphArrays arrays;
   for (const onnx::TensorProto& array : graph.initializer()) {
     if (const std::string problem = array_problem(array); !problem.empty()) return wrong(problem);
-    if (!arrays.arrays_.emplace(array.name(), &array).second) return wrong(fmt::format("array '{}' is there twice", array.name()));
+    if (!arrays.arrays_.emplace(array.name(), &array).second)
+      return wrong(fmt::format("array '{}' is there twice", array.name()));
   }
   return arrays;
 }

@@ -21,9 +21,19 @@ constexpr std::array kLossWords = {"cross_entropy", "quadratic", "binary_cross_e
 
 /// A layer of every kind, fields at their defaults.
 std::vector<Layer> layers_of_every_kind() {
-  std::vector<Layer> all = {Linear{},       Conv2d{},  Pool{Pool::Kind::max}, Pool{Pool::Kind::average}, GlobalAveragePool{},
-                            BatchNorm{},    Dropout{}, AlphaDropout{},        Flatten{},                 Add{},
-                            Concat{},       Softmax{}, Softmax{true}};
+  std::vector<Layer> all = {Linear{},
+                            Conv2d{},
+                            Pool{Pool::Kind::max},
+                            Pool{Pool::Kind::average},
+                            GlobalAveragePool{},
+                            BatchNorm{},
+                            Dropout{},
+                            AlphaDropout{},
+                            Flatten{},
+                            Add{},
+                            Concat{},
+                            Softmax{},
+                            Softmax{true}};
   for (int kind = 0; kind <= static_cast<int>(Activation::Kind::silu); ++kind)
     all.push_back(Activation{static_cast<Activation::Kind>(kind), 0});
   return all;
@@ -160,9 +170,12 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
                      {"label_smoothing", model.loss.label_smoothing},
                      {"class_weights", model.loss.class_weights},
                      {"codes", model.loss.codes}};
-  return {{"soma.classes", Json(model.class_names).dump()}, {"soma.columns", columns.dump()},
-          {"soma.label", model.label_name},                 {"soma.loss", loss.dump()},
-          {"soma.name", model.name},                        {"soma.network", network_json(resolved).dump()},
+  return {{"soma.classes", Json(model.class_names).dump()},
+          {"soma.columns", columns.dump()},
+          {"soma.label", model.label_name},
+          {"soma.loss", loss.dump()},
+          {"soma.name", model.name},
+          {"soma.network", network_json(resolved).dump()},
           {"soma.preprocess", steps.dump()}};
 }
 
@@ -212,7 +225,8 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
       model.preprocess.steps.push_back(
           step_of(step, fmt::format("preprocess{}", model.preprocess.steps.size() + 1), arrays, problem));
   }
-  if (!check("soma.preprocess")) return Error{Error::Kind::data, fmt::format("{}: damaged metadata: {}; try saving the model again", who, problem)};
+  if (!check("soma.preprocess"))
+    return Error{Error::Kind::data, fmt::format("{}: damaged metadata: {}; try saving the model again", who, problem)};
   return model;
 }
 

@@ -51,24 +51,6 @@ std::string one_hot(GraphBuilder& graph, const std::string& step, const std::str
 
 }  // namespace
 
-std::optional<Shape> shape_after(const Preprocess& preprocess, const Shape& raw) {
-  Shape shape = raw;
-  if (shape.size() != 1 && shape.size() != 3) return std::nullopt;
-  for (const PreprocessStep& step : preprocess.steps) {
-    const std::size_t size = static_cast<std::size_t>(elements(shape)), channels = static_cast<std::size_t>(shape[0]);
-    for (const auto* values : {&step.offset, &step.divisor})
-      if (values->size() > 1 && values->size() != channels && values->size() != size) return std::nullopt;
-    if (step.kind != PreprocessKind::one_hot) continue;
-    if (&step != &preprocess.steps.front() || shape.size() != 1 || step.categories.size() != size) return std::nullopt;
-    shape[0] = 0;
-    for (const std::int32_t categories : step.categories) {
-      if (categories < 0) return std::nullopt;
-      shape[0] += std::max(categories, 1);
-    }
-  }
-  return shape;
-}
-
 std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph) {
   std::string x = "input";
   Shape shape = raw;

@@ -4,9 +4,9 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <limits>
-#include <set>
 
 #include "core/file.h"
+#include "model/check.h"
 #include "model/onnx.h"
 #include "nn/resolve.h"
 
@@ -30,7 +30,8 @@ Result<void> parse_message(std::string_view bytes, std::string_view who, onnx::M
   if (proto.graph().node_size() > kMostNodes)
     return wrong(fmt::format("wanted at most {} operators, got {}; try a smaller model", kMostNodes, proto.graph().node_size()));
   if (proto.functions_size() > 0)
-    return wrong(fmt::format("wanted plain operators, got function '{}'; try exporting with functions inlined", proto.functions(0).name()));
+    return wrong(fmt::format("wanted plain operators, got function '{}'; try exporting with functions inlined",
+                             proto.functions(0).name()));
   return {};
 }
 
@@ -50,7 +51,8 @@ Result<Shape> input_shape(const onnx::GraphProto& graph, const GraphArrays& arra
   if (input == nullptr) return wrong("none");
   const auto& type = input->type().tensor_type();
   if (type.elem_type() != onnx::TensorProto::FLOAT) return wrong(fmt::format("elements of ONNX type {}", type.elem_type()));
-  if (type.shape().dim_size() != 2 && type.shape().dim_size() != 4) return wrong(fmt::format("{} extents", type.shape().dim_size()));
+  if (type.shape().dim_size() != 2 && type.shape().dim_size() != 4)
+    return wrong(fmt::format("{} extents", type.shape().dim_size()));
   Shape shape;
   for (int i = 1; i < type.shape().dim_size(); ++i) {
     const auto& extent = type.shape().dim(i);
@@ -76,23 +78,15 @@ Result<Model> own_model(const std::map<std::string, std::string>& words, const S
   if (!model) return model;
   auto network = resolve(model->network);
   if (!network) return wrong(network.error().message);
-  if (shape_after(model->preprocess, input) != network->spec.input)
-    return wrong(fmt::format("wanted preprocessing of {} that ends in {}, got steps that do not; try saving the model again",
-                             to_string(input), to_string(network->spec.input)));
-  const std::int64_t outputs = network->shapes.back().size() == 1 ? network->shapes.back()[0] : 0;
-  const std::int64_t classes = static_cast<std::int64_t>(model->class_names.size());
-  const bool coded = !model->loss.codes.empty();
-  if (outputs == 0 || (coded ? outputs != 1 || model->loss.codes.size() != model->class_names.size() : outputs != classes))
-    return wrong(fmt::format("wanted an output for each of {} classes, got {}; try saving the model again",
-                             coded ? "the codes of " + std::to_string(classes) : std::to_string(classes),
-                             to_string(network->shapes.back())));
   for (const ParameterShape& wanted : parameter_shapes(*network)) {
     const onnx::TensorProto* array = arrays.find(wanted.name);
     if (array == nullptr) return wrong(fmt::format("array '{}' is missing; try saving the model again", wanted.name));
     if (extents(*array) != wanted.shape || array->data_type() != onnx::TensorProto::FLOAT)
-      return wrong(fmt::format("array '{}' wants floats {}, got {}", wanted.name, to_string(wanted.shape), to_string(extents(*array))));
+      return wrong(
+          fmt::format("array '{}' wants floats {}, got {}", wanted.name, to_string(wanted.shape), to_string(extents(*array))));
     model->parameters.push_back({wanted.name, wanted.shape, float_values(*array)});
   }
+  if (const std::string problem = model_problem(*model, *network); !problem.empty()) return wrong(problem);
   model->network = std::move(network->spec);
   return model;
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "model/check.h"
 #include "model/onnx.h"
 #include "nn/resolve.h"
 #include "nn/visit.h"
@@ -63,14 +64,30 @@ class LayerWriter {
   void operator()(const Activation& activation) const {
     const float alpha = static_cast<float>(activation.alpha);
     switch (activation.kind) {
-      case Activation::Kind::identity: graph_.add("Identity", x_, y_); return;
-      case Activation::Kind::relu: graph_.add("Relu", x_, y_); return;
-      case Activation::Kind::leaky_relu: set_attribute(graph_.add("LeakyRelu", x_, y_), "alpha", alpha); return;
-      case Activation::Kind::elu: set_attribute(graph_.add("Elu", x_, y_), "alpha", alpha); return;
-      case Activation::Kind::selu: graph_.add("Selu", x_, y_); return;
-      case Activation::Kind::sigmoid: graph_.add("Sigmoid", x_, y_); return;
-      case Activation::Kind::tanh: graph_.add("Tanh", x_, y_); return;
-      case Activation::Kind::softplus: graph_.add("Softplus", x_, y_); return;
+      case Activation::Kind::identity:
+        graph_.add("Identity", x_, y_);
+        return;
+      case Activation::Kind::relu:
+        graph_.add("Relu", x_, y_);
+        return;
+      case Activation::Kind::leaky_relu:
+        set_attribute(graph_.add("LeakyRelu", x_, y_), "alpha", alpha);
+        return;
+      case Activation::Kind::elu:
+        set_attribute(graph_.add("Elu", x_, y_), "alpha", alpha);
+        return;
+      case Activation::Kind::selu:
+        graph_.add("Selu", x_, y_);
+        return;
+      case Activation::Kind::sigmoid:
+        graph_.add("Sigmoid", x_, y_);
+        return;
+      case Activation::Kind::tanh:
+        graph_.add("Tanh", x_, y_);
+        return;
+      case Activation::Kind::softplus:
+        graph_.add("Softplus", x_, y_);
+        return;
       case Activation::Kind::silu:
         graph_.add("Sigmoid", x_, inner("sigmoid"));
         graph_.add("Mul", {x_[0], inner("sigmoid")}, y_);
@@ -130,9 +147,7 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", who, what)}; };
   const auto network = resolve(model.network);
   if (!network) return network.error();
-  if (shape_after(model.preprocess, model.input) != network->spec.input)
-    return wrong(fmt::format("wanted preprocessing of {} that ends in {}, got steps that do not; try fitting it again",
-                             to_string(model.input), to_string(network->spec.input)));
+  if (const std::string problem = model_problem(model, *network); !problem.empty()) return wrong(problem);
 
   onnx::ModelProto proto;
   proto.set_ir_version(kIrVersion);
@@ -149,17 +164,7 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   GraphBuilder builder(graph);
   write_layers(*network, write_preprocess(model.preprocess, model.input, builder), builder);
 
-  const auto wanted = parameter_shapes(*network);
-  if (wanted.size() != model.parameters.size())
-    return wrong(fmt::format("wanted {} arrays for the network, got {}", wanted.size(), model.parameters.size()));
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const Tensor& tensor = model.parameters[i];
-    if (tensor.name != wanted[i].name || tensor.shape != wanted[i].shape ||
-        static_cast<std::size_t>(elements(tensor.shape)) != tensor.values.size())
-      return wrong(fmt::format("wanted array '{}' of {}, got '{}' of {}", wanted[i].name, to_string(wanted[i].shape), tensor.name,
-                               to_string(tensor.shape)));
-    builder.floats(tensor.name, tensor.shape, tensor.values);
-  }
+  for (const Tensor& tensor : model.parameters) builder.floats(tensor.name, tensor.shape, tensor.values);
 
   try {
     auto words = write_metadata(model, network->spec);

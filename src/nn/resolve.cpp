@@ -228,6 +228,14 @@ Result<std::vector<std::int64_t>> inputs_of(const NetworkSpec& spec, std::size_t
 
 }  // namespace
 
+Result<Shape> layer_shape(Layer& layer, std::vector<Shape> inputs, const std::string& who, std::int64_t classes) {
+  auto shape = std::visit(ShapeOf(who, std::move(inputs), classes), layer);
+  if (shape && !in_range(*shape))
+    return usage(
+        fmt::format("{} wants arrays of at most {} numbers, got {}; try smaller sizes", who, kMostElements, to_string(*shape)));
+  return shape;
+}
+
 Result<ResolvedNetwork> resolve(NetworkSpec spec, std::int64_t classes) {
   if (spec.nodes.empty()) return usage("wanted at least one layer, got none; try a linear layer");
   if (spec.input.size() != 1 && spec.input.size() != 3)
@@ -247,11 +255,8 @@ Result<ResolvedNetwork> resolve(NetworkSpec spec, std::int64_t classes) {
       if (input >= 0) read[static_cast<std::size_t>(input)] = true;
       shapes.push_back(input < 0 ? network.spec.input : network.shapes[static_cast<std::size_t>(input)]);
     }
-    auto shape = std::visit(ShapeOf(who(network.spec, i), std::move(shapes), classes), network.spec.nodes[i].layer);
+    auto shape = layer_shape(network.spec.nodes[i].layer, std::move(shapes), who(network.spec, i), classes);
     if (!shape) return shape.error();
-    if (!in_range(*shape))
-      return usage(fmt::format("{} wants arrays of at most {} numbers, got {}; try smaller sizes", who(network.spec, i),
-                               kMostElements, to_string(*shape)));
     network.shapes.push_back(std::move(*shape));
   }
   for (std::size_t i = 0; i + 1 < read.size(); ++i)

@@ -5,9 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "soma/error.h"
 #include "soma/network.h"
 
 namespace soma {
+
+/// What one layer makes of its inputs; fills in an output count of 0. Errors begin with "network: `who`".
+[[nodiscard]] Result<Shape> layer_shape(Layer& layer, std::vector<Shape> inputs, const std::string& who,
+                                        std::int64_t classes = 0);
 
 /// Where each node's inputs come from: the index of an earlier node, or −1 for the network's input.
 std::vector<std::vector<std::int64_t>> wiring(const NetworkSpec& resolved);

@@ -1,0 +1,73 @@
+// a Model's parts → whether they belong together.
+#include "model/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace soma {
+namespace {
+
+std::string wanted(std::string_view what, std::string_view got) {
+  return fmt::format("wanted {}, got {}; try saving the model again", what, got);
+}
+
+std::string output_problem(const Model& model, const Shape& output) {
+  const std::size_t classes = model.class_names.size();
+  if (output.size() != 1) return wanted("a flat output", to_string(output));
+  if (model.loss.codes.empty()) {
+    if (output[0] != static_cast<std::int64_t>(classes))
+      return wanted(fmt::format("{} outputs, one per class", classes), to_string(output));
+  } else {
+    if (output[0] != 1) return wanted("one output for codes", to_string(output));
+    if (model.loss.codes.size() != classes)
+      return wanted(fmt::format("a code for each of {} classes", classes), fmt::format("{}", model.loss.codes.size()));
+  }
+  if (!model.loss.class_weights.empty() && model.loss.class_weights.size() != classes)
+    return wanted(fmt::format("a weight for each of {} classes", classes), fmt::format("{}", model.loss.class_weights.size()));
+  return "";
+}
+
+}  // namespace
+
+std::optional<Shape> shape_after(const Preprocess& preprocess, const Shape& raw) {
+  Shape shape = raw;
+  if (shape.size() != 1 && shape.size() != 3) return std::nullopt;
+  for (const PreprocessStep& step : preprocess.steps) {
+    const std::size_t size = static_cast<std::size_t>(elements(shape)), channels = static_cast<std::size_t>(shape[0]);
+    for (const auto* values : {&step.offset, &step.divisor})
+      if (values->size() > 1 && values->size() != channels && values->size() != size) return std::nullopt;
+    if (step.kind != PreprocessKind::one_hot) continue;
+    if (&step != &preprocess.steps.front() || shape.size() != 1 || step.categories.size() != size) return std::nullopt;
+    shape[0] = 0;
+    for (const std::int32_t categories : step.categories) {
+      if (categories < 0) return std::nullopt;
+      shape[0] += std::max(categories, 1);
+    }
+  }
+  return shape;
+}
+
+std::string model_problem(const Model& model, const ResolvedNetwork& network) {
+  const auto seen = shape_after(model.preprocess, model.input);
+  if (!seen) return wanted("preprocessing that fits its input", to_string(model.input));
+  if (*seen != network.spec.input)
+    return wanted(fmt::format("preprocessing that ends in {}", to_string(network.spec.input)), to_string(*seen));
+  if (const std::string problem = output_problem(model, network.shapes.back()); !problem.empty()) return problem;
+  if (!model.columns.empty() && (model.input.size() != 1 || model.input[0] != static_cast<std::int64_t>(model.columns.size())))
+    return wanted(fmt::format("{} columns", to_string(model.input)), fmt::format("{}", model.columns.size()));
+
+  const auto arrays = parameter_shapes(network);
+  if (arrays.size() != model.parameters.size())
+    return wanted(fmt::format("{} arrays", arrays.size()), fmt::format("{}", model.parameters.size()));
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const Tensor& tensor = model.parameters[i];
+    if (tensor.name != arrays[i].name || tensor.shape != arrays[i].shape ||
+        tensor.values.size() != static_cast<std::size_t>(elements(tensor.shape)))
+      return wanted(fmt::format("array '{}' of {}", arrays[i].name, to_string(arrays[i].shape)),
+                    fmt::format("'{}' of {} with {} values", tensor.name, to_string(tensor.shape), tensor.values.size()));
+  }
+  return "";
+}
+
+}  // namespace soma

@@ -1,0 +1,226 @@
+// a graph other tools made → Model: operators looked up, layers that lead to the output kept, named and checked.
+#include "model/onnx_import.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "model/check.h"
+#include "nn/resolve.h"
+
+namespace soma {
+namespace {
+
+/// "features.0.weight" → "features_0".
+std::string layer_name(const std::string& array) {
+  const std::size_t dot = array.rfind('.');
+  if (dot == array.npos || dot == 0 || array.substr(dot) != ".weight") return "";
+  std::string name = array.substr(0, dot);
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-') c = '_';
+  return name == "input" ? "" : name;
+}
+
+/// How the outputs are meant, from what makes them.
+LossConfig loss_of(const Layer& last, std::int64_t outputs) {
+  LossConfig loss;
+  const auto* softmax = std::get_if<Softmax>(&last);
+  const auto* activation = std::get_if<Activation>(&last);
+  const bool sigmoid = activation != nullptr && activation->kind == Activation::Kind::sigmoid;
+  if (softmax != nullptr) loss.kind = softmax->log ? LossConfig::Kind::nll : LossConfig::Kind::quadratic;
+  if (sigmoid) loss.kind = LossConfig::Kind::quadratic;
+  if (outputs == 1) {
+    loss.codes = {0, 1};
+    loss.kind = sigmoid ? LossConfig::Kind::quadratic : LossConfig::Kind::binary_cross_entropy;
+  }
+  return loss;
+}
+
+}  // namespace
+
+Importer::Importer(const onnx::ModelProto& proto, Shape input, GraphArrays arrays, std::string_view who)
+    : proto_(proto), input_(std::move(input)), arrays_(std::move(arrays)), who_(who) {
+  for (const auto& set : proto.opset_import())
+    if (set.domain().empty() || set.domain() == "ai.onnx") opset_ = set.version();
+  for (const auto& given : proto.graph().input())
+    if (arrays_.find(given.name()) == nullptr) values_[given.name()] = {};
+  for (const Operator& op : proto.graph().node())
+    for (const std::string& input_name : op.input()) ++readers_[input_name];
+  for (const auto& output : proto.graph().output()) ++readers_[output.name()];
+}
+
+Error Importer::wrong(std::string what) const { return {Error::Kind::data, who_ + ": " + std::move(what)}; }
+
+Error Importer::wrong(const Operator& op, std::string_view wanted, std::string_view got) const {
+  const std::string& name = op.name().empty() ? op.output(0) : op.name();
+  return wrong(fmt::format("operator {} '{}' wants {} to be a layer of soma's, got {}", op.op_type(), name, wanted, got));
+}
+
+Result<void> Importer::check_operators() const {
+  if (opset_ < kOldestOpset || opset_ > kNewestOpset)
+    return wrong(
+        fmt::format("wanted opset {} to {}, got {}; try exporting with opset {}", kOldestOpset, kNewestOpset, opset_, kOpset));
+  std::map<std::string, int> unknown;
+  for (const Operator& op : proto_.graph().node()) {
+    const bool standard = op.domain().empty() || op.domain() == "ai.onnx";
+    if (!standard || known().find(op.op_type()) == known().end()) ++unknown[(standard ? "" : op.domain() + ".") + op.op_type()];
+  }
+  if (!unknown.empty()) {
+    std::string all;
+    for (const auto& [name, count] : unknown)
+      all += fmt::format("{}{}{}", all.empty() ? "" : ", ", name, count > 1 ? fmt::format(" ({} times)", count) : "");
+    return wrong(fmt::format("wanted operators that are layers of soma's, got {}; try a model without them", all));
+  }
+  for (const Operator& op : proto_.graph().node()) {
+    if (op.output_size() < 1 || op.output(0).empty())
+      return wrong(fmt::format("operator {} '{}' has no output", op.op_type(), op.name()));
+    const auto& names = known().at(op.op_type()).attributes;
+    for (const auto& given : op.attribute())
+      if (std::find(names.begin(), names.end(), given.name()) == names.end())
+        return wrong(op, "only attributes soma knows", "'" + given.name() + "'");
+  }
+  return {};
+}
+
+Result<Importer::Value> Importer::any_value(const Operator& op, int i) const {
+  if (!has_input(op, i)) return wrong(op, fmt::format("{} inputs", i + 1), fmt::format("{}", op.input_size()));
+  const auto at = values_.find(op.input(i));
+  if (at != values_.end()) return at->second;
+  if (arrays_.find(op.input(i)) != nullptr || integers_.find(op.input(i)) != integers_.end())
+    return wrong(op, "another layer's output", fmt::format("the constant '{}'", op.input(i)));
+  return wrong(op, "inputs that operators before it made", fmt::format("'{}'", op.input(i)));
+}
+
+Result<Importer::Value> Importer::value(const Operator& op, int i) const {
+  auto found = any_value(op, i);
+  if (found && found->form != Value::Form::plain)
+    return wrong(op, "another layer's output", fmt::format("'{}', half a gelu", op.input(i)));
+  return found;
+}
+
+const onnx::TensorProto* Importer::array(const Operator& op, int i) const {
+  return has_input(op, i) ? arrays_.find(op.input(i)) : nullptr;
+}
+
+Result<Tensor> Importer::floats(const Operator& op, int i) const {
+  const onnx::TensorProto* found = array(op, i);
+  if (found == nullptr)
+    return wrong(op, fmt::format("input {} as an array in the file", i + 1), has_input(op, i) ? "'" + op.input(i) + "'" : "none");
+  Tensor tensor{found->name(), extents(*found), float_values(*found)};
+  if (tensor.values.size() != static_cast<std::size_t>(elements(tensor.shape)))
+    return wrong(op, "arrays of floats", fmt::format("'{}'", op.input(i)));
+  return tensor;
+}
+
+std::optional<std::vector<std::int64_t>> Importer::integers(const Operator& op, int i) const {
+  if (!has_input(op, i)) return std::nullopt;
+  if (const auto at = integers_.find(op.input(i)); at != integers_.end()) return at->second;
+  const onnx::TensorProto* found = array(op, i);
+  if (found == nullptr || found->dims_size() > 1) return std::nullopt;
+  if (found->data_type() != onnx::TensorProto::INT64 && found->data_type() != onnx::TensorProto::INT32) return std::nullopt;
+  return integer_values(*found);
+}
+
+std::optional<float> Importer::scalar(const Operator& op, int i) const {
+  const onnx::TensorProto* found = array(op, i);
+  if (found == nullptr || elements(extents(*found)) != 1) return std::nullopt;
+  const auto values = float_values(*found);
+  return values.size() == 1 ? std::optional(values[0]) : std::nullopt;
+}
+
+Importer::Made* Importer::sole_source(const Operator& op, int i) {
+  const auto at = values_.find(op.input(i));
+  if (at == values_.end() || at->second.layer < 0 || at->second.form != Value::Form::plain) return nullptr;
+  Made& source = made_[static_cast<std::size_t>(at->second.layer)];
+  return source.output == op.input(i) && readers_[op.input(i)] == 1 ? &source : nullptr;
+}
+
+Result<void> Importer::add(const Operator& op, Layer layer, const std::vector<Value>& inputs,
+                           std::vector<std::pair<std::string, Tensor>> arrays) {
+  Made made{std::move(layer), {}, {}, std::move(arrays), "", op.output(0)};
+  std::vector<Shape> shapes;
+  for (const Value& input : inputs) {
+    made.inputs.push_back(input.layer);
+    shapes.push_back(shape(input));
+  }
+  auto result = layer_shape(made.layer, std::move(shapes), fmt::format("operator {} '{}'", op.op_type(), op.output(0)));
+  if (!result) return wrong(result.error().message);
+  made.shape = std::move(*result);
+  if (!made.arrays.empty()) made.name = layer_name(made.arrays[0].second.name);
+  made_.push_back(std::move(made));
+  return alias(op, {static_cast<std::int64_t>(made_.size()) - 1, Value::Form::plain});
+}
+
+Result<void> Importer::alias(const Operator& op, const Value& x, Value::Form form) {
+  if (arrays_.find(op.output(0)) != nullptr || !values_.emplace(op.output(0), Value{x.layer, form}).second)
+    return wrong(fmt::format("value '{}' is made twice", op.output(0)));
+  return {};
+}
+
+Result<Model> Importer::run() {
+  if (const auto checked = check_operators(); !checked) return checked.error();
+  for (const Operator& op : proto_.graph().node()) {
+    const auto done = (this->*known().at(op.op_type()).handler)(op);
+    if (!done) return done.error();
+  }
+  return finish();
+}
+
+Result<Model> Importer::finish() {
+  const auto& graph = proto_.graph();
+  if (graph.output_size() != 1) return wrong(fmt::format("wanted one output, got {}; try exporting one", graph.output_size()));
+  const auto output = values_.find(graph.output(0).name());
+  if (output == values_.end() || output->second.form != Value::Form::plain || output->second.layer < 0)
+    return wrong(fmt::format("wanted an output that a layer makes, got '{}'; try another output", graph.output(0).name()));
+
+  std::vector<bool> needed(made_.size(), false);
+  needed[static_cast<std::size_t>(output->second.layer)] = true;
+  for (std::size_t i = made_.size(); i-- > 0;)
+    for (const std::int64_t input : made_[i].inputs)
+      if (needed[i] && input >= 0) needed[static_cast<std::size_t>(input)] = true;
+
+  Model model;
+  model.name = graph.name();
+  model.input = model.network.input = input_;
+  std::set<std::string> taken = {"input"};
+  for (std::size_t i = 0; i < made_.size(); ++i)
+    if (!needed[i] || (!made_[i].name.empty() && !taken.insert(made_[i].name).second)) made_[i].name.clear();
+  std::map<std::string, int> count;
+  std::int64_t before = -1;
+  for (std::size_t i = 0; i < made_.size(); ++i) {
+    Made& made = made_[i];
+    if (!needed[i]) continue;
+    const std::string kind = layer_kind(made.layer);
+    while (made.name.empty())
+      if (const std::string name = kind + std::to_string(++count[kind]); taken.insert(name).second) made.name = name;
+    Node node{made.name, made.layer, {}, {}};
+    if (made.inputs != std::vector<std::int64_t>{before})
+      for (const std::int64_t input : made.inputs)
+        node.inputs.push_back(input < 0 ? "input" : made_[static_cast<std::size_t>(input)].name);
+    for (auto& [suffix, tensor] : made.arrays) {
+      tensor.name = made.name + "." + suffix;
+      model.parameters.push_back(std::move(tensor));
+    }
+    model.network.nodes.push_back(std::move(node));
+    before = static_cast<std::int64_t>(i);
+  }
+
+  auto network = resolve(model.network);
+  if (!network) return wrong(network.error().message);
+  const Shape outputs = network->shapes.back();
+  if (outputs.size() != 1)
+    return wrong(fmt::format("wanted a flat output, got {}; try a flatten at the end", to_string(outputs)));
+  model.loss = loss_of(network->spec.nodes.back().layer, outputs[0]);
+  const std::int64_t classes = std::max<std::int64_t>(outputs[0], 2);
+  for (std::int64_t c = 0; c < classes; ++c) model.class_names.push_back(std::to_string(c));
+  if (const std::string problem = model_problem(model, *network); !problem.empty()) return wrong(problem);
+  return model;
+}
+
+Result<Model> import_graph(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays, std::string_view who) {
+  return Importer(proto, input, std::move(arrays), who).run();
+}
+
+}  // namespace soma

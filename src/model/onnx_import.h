@@ -1,0 +1,118 @@
+// operators of other people's graphs → layers, one operator at a time.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/onnx.h"
+
+namespace soma {
+
+/// Walks a graph once. What it has understood so far are layers, integers known in advance (shapes), and half-seen patterns.
+class Importer {
+ public:
+  Importer(const onnx::ModelProto& proto, Shape input, GraphArrays arrays, std::string_view who);
+
+  [[nodiscard]] Result<Model> run();
+
+ private:
+  /// A value of the graph: the output of a layer (−1 = the network's input), or a step on the way to a gelu of it.
+  struct Value {
+    enum class Form { plain, scaled, erf, one_plus_erf, product, halved };
+    std::int64_t layer = -1;
+    Form form = Form::plain;
+  };
+  struct Made {
+    Layer layer;
+    std::vector<std::int64_t> inputs;
+    Shape shape;
+    std::vector<std::pair<std::string, Tensor>> arrays;  // "weight", …
+    std::string name, output;
+  };
+  using Operator = onnx::NodeProto;
+  using Handler = Result<void> (Importer::*)(const Operator&);
+  struct Known {
+    Handler handler;
+    std::vector<std::string> attributes;
+  };
+  static const std::map<std::string, Known>& known();
+
+  [[nodiscard]] Error wrong(std::string what) const;
+  [[nodiscard]] Error wrong(const Operator& op, std::string_view wanted, std::string_view got) const;
+  [[nodiscard]] Result<void> check_operators() const;
+  [[nodiscard]] Result<Model> finish();
+
+  // What an operator reads.
+  [[nodiscard]] bool has_input(const Operator& op, int i) const { return i < op.input_size() && !op.input(i).empty(); }
+  [[nodiscard]] Result<Value> any_value(const Operator& op, int i) const;
+  [[nodiscard]] Result<Value> value(const Operator& op, int i) const;
+  [[nodiscard]] const onnx::TensorProto* array(const Operator& op, int i) const;
+  [[nodiscard]] Result<Tensor> floats(const Operator& op, int i) const;
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(const Operator& op, int i) const;
+  [[nodiscard]] std::optional<float> scalar(const Operator& op, int i) const;
+  [[nodiscard]] const Shape& shape(const Value& x) const {
+    return x.layer < 0 ? input_ : made_[static_cast<std::size_t>(x.layer)].shape;
+  }
+  /// The layer whose output is input i and read by nobody else, or null.
+  [[nodiscard]] Made* sole_source(const Operator& op, int i);
+
+  // What an operator makes.
+  [[nodiscard]] Result<void> add(const Operator& op, Layer layer, const std::vector<Value>& inputs,
+                                 std::vector<std::pair<std::string, Tensor>> arrays = {});
+  [[nodiscard]] Result<void> alias(const Operator& op, const Value& x, Value::Form form = Value::Form::plain);
+  void know(const Operator& op, std::vector<std::int64_t> integers) { integers_[op.output(0)] = std::move(integers); }
+
+  // Attributes.
+  [[nodiscard]] static const onnx::AttributeProto* attribute(const Operator& op, std::string_view name);
+  [[nodiscard]] static std::int64_t integer(const Operator& op, std::string_view name, std::int64_t otherwise);
+  [[nodiscard]] static double number(const Operator& op, std::string_view name, double otherwise);
+  [[nodiscard]] static std::vector<std::int64_t> list(const Operator& op, std::string_view name);
+  /// From an attribute in old opsets, from input i in new ones.
+  [[nodiscard]] std::vector<std::int64_t> axes(const Operator& op, int i) const;
+
+  // One function per operator or family.
+  Result<void> gemm(const Operator&);
+  Result<void> matrix_product(const Operator&);
+  Result<void> convolution(const Operator&);
+  Result<void> pool(const Operator&);
+  Result<void> global_pool(const Operator&);
+  Result<void> reduce_mean(const Operator&);
+  Result<void> batch_norm(const Operator&);
+  Result<void> dropout(const Operator&);
+  Result<void> activation(const Operator&);
+  Result<void> softmax(const Operator&);
+  Result<void> sum(const Operator&);
+  Result<void> product(const Operator&);
+  Result<void> quotient(const Operator&);
+  Result<void> erf(const Operator&);
+  Result<void> concat(const Operator&);
+  Result<void> flatten(const Operator&);
+  Result<void> reshape(const Operator&);
+  Result<void> squeeze(const Operator&);
+  Result<void> unsqueeze(const Operator&);
+  Result<void> identity(const Operator&);
+  Result<void> constant(const Operator&);
+  Result<void> shape_of(const Operator&);
+  Result<void> gather(const Operator&);
+
+  Result<void> add_bias(const Operator& op, int value, int bias);
+  struct Windows;
+  Result<Windows> windows(const Operator& op, const Shape& x, std::vector<std::int64_t> kernel) const;
+
+  const onnx::ModelProto& proto_;
+  Shape input_;
+  GraphArrays arrays_;
+  std::string who_;
+  std::int64_t opset_ = 0;
+  std::vector<Made> made_;
+  std::map<std::string, Value> values_;
+  std::map<std::string, std::vector<std::int64_t>> integers_;
+  std::map<std::string, int> readers_;
+  std::deque<onnx::TensorProto> constants_;
+};
+
+}  // namespace soma

@@ -1,0 +1,254 @@
+// operators with weights or windows → layers: Gemm, MatMul, Conv, pools, batch norm, dropout, activations.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "model/onnx_import.h"
+
+namespace soma {
+namespace {
+
+/// The decimal number somebody wrote before it became a float: 1e-05 and not 9.99999974737875e-06.
+double decimal(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
+
+Tensor transposed(const Tensor& w) {
+  Tensor t{w.name, {w.shape[1], w.shape[0]}, std::vector<float>(w.values.size())};
+  const std::size_t rows = static_cast<std::size_t>(w.shape[0]), columns = static_cast<std::size_t>(w.shape[1]);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < columns; ++c) t.values[c * rows + r] = w.values[r * columns + c];
+  return t;
+}
+
+/// A bias as [out], whatever ones surround it; one number serves all outputs.
+bool flatten_bias(Tensor& bias, std::int64_t out) {
+  if (bias.values.size() == 1) bias.values.assign(static_cast<std::size_t>(out), bias.values[0]);
+  const auto is_out = [&](std::int64_t extent) { return extent == out; };
+  const auto is_one = [](std::int64_t extent) { return extent == 1; };
+  const bool fits = bias.values.size() == static_cast<std::size_t>(out) &&
+                    std::all_of(bias.shape.begin(), bias.shape.end(), [&](auto e) { return is_out(e) || is_one(e); });
+  bias.shape = {out};
+  return fits;
+}
+
+}  // namespace
+
+const onnx::AttributeProto* Importer::attribute(const Operator& op, std::string_view name) {
+  for (const auto& given : op.attribute())
+    if (given.name() == name) return &given;
+  return nullptr;
+}
+
+std::int64_t Importer::integer(const Operator& op, std::string_view name, std::int64_t otherwise) {
+  const auto* given = attribute(op, name);
+  return given != nullptr && given->has_i() ? given->i() : otherwise;
+}
+
+double Importer::number(const Operator& op, std::string_view name, double otherwise) {
+  const auto* given = attribute(op, name);
+  return given != nullptr && given->has_f() ? decimal(given->f()) : otherwise;
+}
+
+std::vector<std::int64_t> Importer::list(const Operator& op, std::string_view name) {
+  const auto* given = attribute(op, name);
+  return given == nullptr ? std::vector<std::int64_t>() : std::vector<std::int64_t>(given->ints().begin(), given->ints().end());
+}
+
+Result<void> Importer::gemm(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  auto w = floats(op, 1);
+  if (!w) return w.error();
+  if (w->shape.size() != 2) return wrong(op, "weights [in, out]", to_string(w->shape));
+  if (integer(op, "transA", 0) != 0) return wrong(op, "transA = 0", "1");
+  if (integer(op, "transB", 0) == 0) *w = transposed(*w);
+  const float alpha = static_cast<float>(number(op, "alpha", 1)), beta = static_cast<float>(number(op, "beta", 1));
+  for (float& each : w->values) each *= alpha;
+  if (shape(*x) != Shape{w->shape[1]}) return wrong(op, fmt::format("{} flat inputs", w->shape[1]), to_string(shape(*x)));
+  Linear linear{w->shape[0], has_input(op, 2)};
+  std::vector<std::pair<std::string, Tensor>> arrays = {{"weight", std::move(*w)}};
+  if (linear.bias) {
+    auto bias = floats(op, 2);
+    if (!bias) return bias.error();
+    const Shape given = bias->shape;
+    if (!flatten_bias(*bias, linear.out)) return wrong(op, fmt::format("a bias of {}", linear.out), to_string(given));
+    for (float& each : bias->values) each *= beta;
+    arrays.emplace_back("bias", std::move(*bias));
+  }
+  return add(op, linear, {*x}, std::move(arrays));
+}
+
+Result<void> Importer::matrix_product(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  const auto w = floats(op, 1);
+  if (!w) return w.error();
+  if (w->shape.size() != 2) return wrong(op, "weights [in, out]", to_string(w->shape));
+  if (shape(*x) != Shape{w->shape[0]}) return wrong(op, fmt::format("{} flat inputs", w->shape[0]), to_string(shape(*x)));
+  return add(op, Linear{w->shape[1], false}, {*x}, {{"weight", transposed(*w)}});
+}
+
+Result<void> Importer::add_bias(const Operator& op, int from, int constant) {
+  Made* source = sole_source(op, from);
+  auto bias = floats(op, constant);
+  if (!bias) return bias.error();
+  auto* linear = source == nullptr ? nullptr : std::get_if<Linear>(&source->layer);
+  auto* conv = source == nullptr ? nullptr : std::get_if<Conv2d>(&source->layer);
+  const bool has_bias = linear != nullptr ? linear->bias : conv == nullptr || conv->bias;
+  if (has_bias) return wrong(op, "a layer without bias before a constant", "'" + op.input(from) + "'");
+  // Beside a flat output the constant lies along the last extent, beside an image along the channels: [out, 1, 1].
+  const std::int64_t out = source->shape[0];
+  const Shape given = bias->shape;
+  const bool along = bias->values.size() == 1 || (linear != nullptr ? !given.empty() && given.back() == out
+                                                                    : given.size() >= 3 && given[given.size() - 3] == out);
+  if (!along || !flatten_bias(*bias, out))
+    return wrong(op, fmt::format("a constant for each of {} outputs", out), to_string(given));
+  (linear != nullptr ? linear->bias : conv->bias) = true;
+  source->arrays.emplace_back("bias", std::move(*bias));
+  source->output = op.output(0);
+  return alias(op, values_.at(op.input(from)));
+}
+
+struct Importer::Windows {
+  std::int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, padding_h = 0, padding_w = 0, dilation_h = 1,
+               dilation_w = 1;
+};
+
+Result<Importer::Windows> Importer::windows(const Operator& op, const Shape& x, std::vector<std::int64_t> kernel) const {
+  constexpr std::int64_t most = 1 << 30;
+  if (x.size() != 3) return wrong(op, "an image", to_string(x));
+  if (const auto given = list(op, "kernel_shape"); !given.empty()) kernel = given;
+  auto strides = list(op, "strides"), pads = list(op, "pads"), dilations = list(op, "dilations");
+  if (strides.empty()) strides = {1, 1};
+  if (dilations.empty()) dilations = {1, 1};
+  if (pads.empty()) pads = {0, 0, 0, 0};
+  if (kernel.size() != 2 || strides.size() != 2 || dilations.size() != 2 || pads.size() != 4)
+    return wrong(op, "windows of two extents", fmt::format("{}", kernel.size()));
+  for (const auto* numbers : {&kernel, &strides, &pads, &dilations})
+    for (const std::int64_t n : *numbers)
+      if (n < 0 || n > most || (n == 0 && numbers != &pads)) return wrong(op, "windows of usable size", fmt::format("{}", n));
+  if (integer(op, "ceil_mode", 0) != 0) return wrong(op, "sizes rounded down", "ceil_mode = 1");
+
+  const auto* automatic = attribute(op, "auto_pad");
+  const std::string mode = automatic == nullptr || automatic->s().empty() ? "NOTSET" : automatic->s();
+  if (mode == "VALID") pads = {0, 0, 0, 0};
+  if (mode == "SAME_UPPER" || mode == "SAME_LOWER")
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::int64_t outputs = (x[i + 1] + strides[i] - 1) / strides[i];
+      const std::int64_t needed = (outputs - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 - x[i + 1];
+      const std::int64_t all = std::max<std::int64_t>(needed, 0);
+      pads[i] = mode == "SAME_UPPER" ? all / 2 : (all + 1) / 2;
+      pads[i + 2] = all - pads[i];
+    }
+  if (pads[0] != pads[2] || pads[1] != pads[3])
+    return wrong(op, "the same padding on both sides", fmt::format("{}, {}, {}, {}", pads[0], pads[1], pads[2], pads[3]));
+  return Windows{kernel[0], kernel[1], strides[0], strides[1], pads[0], pads[1], dilations[0], dilations[1]};
+}
+
+Result<void> Importer::convolution(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  auto w = floats(op, 1);
+  if (!w) return w.error();
+  if (w->shape.size() != 4) return wrong(op, "weights [out, in, height, width]", to_string(w->shape));
+  const auto window = windows(op, shape(*x), {w->shape[2], w->shape[3]});
+  if (!window) return window.error();
+  const std::int64_t groups = integer(op, "group", 1);
+  const Shape wanted = {w->shape[0], groups < 1 ? 0 : shape(*x)[0] / groups, window->kernel_h, window->kernel_w};
+  if (w->shape != wanted) return wrong(op, "weights of " + to_string(wanted), to_string(w->shape));
+  Conv2d conv{w->shape[0],       window->kernel_h,   window->kernel_w,   window->stride_h, window->stride_w, window->padding_h,
+              window->padding_w, window->dilation_h, window->dilation_w, groups,           has_input(op, 2)};
+  std::vector<std::pair<std::string, Tensor>> arrays = {{"weight", std::move(*w)}};
+  if (conv.bias) {
+    auto bias = floats(op, 2);
+    if (!bias) return bias.error();
+    if (bias->shape != Shape{conv.out}) return wrong(op, fmt::format("a bias of {}", conv.out), to_string(bias->shape));
+    arrays.emplace_back("bias", std::move(*bias));
+  }
+  return add(op, conv, {*x}, std::move(arrays));
+}
+
+Result<void> Importer::pool(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  const auto window = windows(op, shape(*x), {});
+  if (!window) return window.error();
+  const bool max = op.op_type() == "MaxPool";
+  if (window->dilation_h != 1 || window->dilation_w != 1) return wrong(op, "windows without dilation", "dilations");
+  if (!max && (window->padding_h > 0 || window->padding_w > 0) && integer(op, "count_include_pad", 0) == 0)
+    return wrong(op, "count_include_pad = 1", "0");
+  return add(op,
+             Pool{max ? Pool::Kind::max : Pool::Kind::average, window->kernel_h, window->kernel_w, window->stride_h,
+                  window->stride_w, window->padding_h, window->padding_w},
+             {*x});
+}
+
+Result<void> Importer::global_pool(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  return add(op, GlobalAveragePool{}, {*x});
+}
+
+Result<void> Importer::batch_norm(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  if (integer(op, "training_mode", 0) != 0 || integer(op, "spatial", 1) != 1)
+    return wrong(op, "prediction per channel", "another mode");
+  std::vector<std::pair<std::string, Tensor>> arrays;
+  for (const char* name : {"weight", "bias", "running_mean", "running_var"}) {
+    auto values = floats(op, static_cast<int>(arrays.size()) + 1);
+    if (!values) return values.error();
+    if (values->shape != Shape{shape(*x)[0]})
+      return wrong(op, fmt::format("{} of {}", name, shape(*x)[0]), to_string(values->shape));
+    arrays.emplace_back(name, std::move(*values));
+  }
+  const double momentum = std::round((1 - number(op, "momentum", 0.9)) * 1e6) / 1e6;
+  return add(op, BatchNorm{momentum, number(op, "epsilon", 1e-5)}, {*x}, std::move(arrays));
+}
+
+Result<void> Importer::dropout(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  if (const auto* mode = array(op, 2); has_input(op, 2)) {
+    const bool off = mode != nullptr && mode->data_type() == onnx::TensorProto::BOOL && elements(extents(*mode)) == 1 &&
+                     (mode->has_raw_data() ? mode->raw_data()[0] == 0 : mode->int32_data(0) == 0);
+    if (!off) return wrong(op, "prediction", "training_mode");
+  }
+  const auto ratio = scalar(op, 1);
+  return add(op, Dropout{ratio ? decimal(*ratio) : number(op, "ratio", 0.5)}, {*x});
+}
+
+Result<void> Importer::activation(const Operator& op) {
+  static const std::map<std::string, Activation> kinds = {
+      {"Relu", {Activation::Kind::relu}},         {"LeakyRelu", {Activation::Kind::leaky_relu, 0.01}},
+      {"Elu", {Activation::Kind::elu, 1}},        {"Selu", {Activation::Kind::selu}},
+      {"Sigmoid", {Activation::Kind::sigmoid}},   {"Tanh", {Activation::Kind::tanh}},
+      {"Softplus", {Activation::Kind::softplus}}, {"Gelu", {Activation::Kind::gelu}}};
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  Activation made = kinds.at(op.op_type());
+  if (made.kind == Activation::Kind::selu) {
+    if (std::abs(number(op, "alpha", 1.67326319) - 1.67326319) > 1e-4 ||
+        std::abs(number(op, "gamma", 1.05070102) - 1.05070102) > 1e-4)
+      return wrong(op, "the published constants", "others");
+  } else if (made.kind == Activation::Kind::gelu) {
+    const auto* approximate = attribute(op, "approximate");
+    if (approximate != nullptr && approximate->s() != "none")
+      return wrong(op, "the exact gelu", "approximate = " + approximate->s());
+  } else {
+    made.alpha = number(op, "alpha", made.alpha);
+  }
+  return add(op, made, {*x});
+}
+
+Result<void> Importer::softmax(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  const std::int64_t axis = integer(op, "axis", opset_ < 13 ? 1 : -1);
+  if (shape(*x).size() != 1 || (axis != 1 && axis != -1))
+    return wrong(op, "flat features along axis 1", fmt::format("axis {} of {}", axis, to_string(shape(*x))));
+  return add(op, Softmax{op.op_type() == "LogSoftmax"}, {*x});
+}
+
+}  // namespace soma

@@ -1,0 +1,132 @@
+// Model + raw samples → outputs, predictions, an evaluation.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/check.h"
+#include "model/reading.h"
+
+namespace soma {
+
+struct Predictor::State {
+  Model model;
+  Network network;
+  std::int64_t max_batch;
+  std::vector<float> x, y;
+
+  /// Calls use(first, rows, y of these rows) for all samples, max_batch at a time.
+  template <class Use>
+  Result<void> each_batch(const Dataset& samples, Use&& use);
+};
+
+Predictor::Predictor(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Predictor::Predictor(Predictor&&) noexcept = default;
+Predictor& Predictor::operator=(Predictor&&) noexcept = default;
+Predictor::~Predictor() = default;
+
+const Model& Predictor::model() const { return state_->model; }
+
+Result<Predictor> Predictor::create(const Model& model, const NetworkOptions& options) {
+  if (options.max_batch < 1)
+    return Error{Error::Kind::usage, fmt::format("predict: wanted batches of at least 1, got {}; try 64", options.max_batch)};
+  const auto resolved = resolve(model.network);
+  if (!resolved) return resolved.error();
+  if (const std::string problem = model_problem(model, *resolved); !problem.empty())
+    return Error{Error::Kind::data, "model: " + problem};
+  auto network = Network::create(resolved->spec, options);
+  if (!network) return network.error();
+  if (const auto set = network->set_parameters(model.parameters); !set) return set.error();
+  const auto floats = [&](std::int64_t row) { return std::vector<float>(static_cast<std::size_t>(options.max_batch * row)); };
+  auto x = floats(network->input_size()), y = floats(network->output_size());
+  return Predictor(std::make_unique<State>(State{model, std::move(*network), options.max_batch, std::move(x), std::move(y)}));
+}
+
+template <class Use>
+Result<void> Predictor::State::each_batch(const Dataset& samples, Use&& use) {
+  if (samples.shape != model.input)
+    return Error{Error::Kind::data,
+                 fmt::format("{}: the model wants samples of {}, got {}; try the data it was trained on",
+                             samples.name.empty() ? "predict" : samples.name, to_string(model.input), to_string(samples.shape))};
+  Batches batches(samples, model.preprocess, {}, 0, false);
+  batches.begin_epoch(0);
+  SOMA_REQUIRE(batches.row_size() == network.input_size());
+  const std::size_t width = static_cast<std::size_t>(network.output_size());
+  for (std::int64_t first = 0; first < samples.count; first += max_batch) {
+    const std::int64_t rows = std::min(max_batch, samples.count - first);
+    batches.fill(first, rows, x.data(), nullptr);
+    network.forward(x.data(), y.data(), rows);
+    use(first, rows, std::span<const float>(y).first(static_cast<std::size_t>(rows) * width));
+  }
+  return {};
+}
+
+Result<std::vector<float>> Predictor::outputs(const Dataset& samples) {
+  std::vector<float> all;
+  all.reserve(static_cast<std::size_t>(samples.count * state_->network.output_size()));
+  const auto done = state_->each_batch(
+      samples, [&](std::int64_t, std::int64_t, std::span<const float> y) { all.insert(all.end(), y.begin(), y.end()); });
+  if (!done) return done.error();
+  return all;
+}
+
+Result<std::vector<Prediction>> Predictor::predict(const Dataset& samples) {
+  std::vector<Prediction> all(static_cast<std::size_t>(samples.count));
+  const std::size_t width = static_cast<std::size_t>(state_->network.output_size());
+  const auto done = state_->each_batch(samples, [&](std::int64_t first, std::int64_t rows, std::span<const float> y) {
+    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
+      read_output(state_->model.loss, y.subspan(row * width, width), all[static_cast<std::size_t>(first) + row]);
+  });
+  if (!done) return done.error();
+  return all;
+}
+
+Result<Evaluation> Predictor::evaluate(const Dataset& labelled) {
+  const Model& model = state_->model;
+  const std::string who = labelled.name.empty() ? "evaluate" : labelled.name;
+  const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, who + ": " + std::string(what)}; };
+  if (labelled.count < 1) return wrong("wanted at least one sample, got none; try another file");
+  if (labelled.labels.size() != static_cast<std::size_t>(labelled.count))
+    return wrong(fmt::format("wanted a label for each of {} samples, got {}; try data with labels", labelled.count,
+                             labelled.labels.size()));
+  if (labelled.class_names != model.class_names)
+    return wrong(fmt::format("wanted the model's {} classes ({}), got {} ({}); try the data it was trained on",
+                             model.class_names.size(), fmt::join(model.class_names, ", "), labelled.class_names.size(),
+                             fmt::join(labelled.class_names, ", ")));
+  const std::size_t classes = model.class_names.size();
+  for (const std::int32_t label : labelled.labels)
+    if (label < 0 || static_cast<std::size_t>(label) >= classes)
+      return wrong(fmt::format("wanted labels below {}, got {}; try data of the same classes", classes, label));
+
+  Evaluation evaluation;
+  evaluation.samples = labelled.count;
+  evaluation.confusion.assign(classes, std::vector<std::int64_t>(classes));
+  std::int64_t right = 0;
+  double loss = 0;
+  Prediction prediction;
+  const std::size_t width = static_cast<std::size_t>(state_->network.output_size());
+  const auto done = state_->each_batch(labelled, [&](std::int64_t first, std::int64_t rows, std::span<const float> y) {
+    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
+      const auto outputs = y.subspan(row * width, width);
+      const std::int32_t label = labelled.labels[static_cast<std::size_t>(first) + row];
+      read_output(model.loss, outputs, prediction);
+      loss += sample_loss(model.loss, outputs, label);
+      right += prediction.label == label ? 1 : 0;
+      ++evaluation.confusion[static_cast<std::size_t>(label)][static_cast<std::size_t>(prediction.label)];
+    }
+  });
+  if (!done) return done.error();
+  evaluation.accuracy = static_cast<double>(right) / static_cast<double>(labelled.count);
+  evaluation.loss = loss / static_cast<double>(labelled.count);
+  return evaluation;
+}
+
+DataOptions data_options(const Model& model) {
+  DataOptions options;
+  options.label = model.label_name;
+  options.class_names = model.class_names;
+  options.columns = model.columns;
+  if (model.input.size() == 3) options.image_shape = model.input;
+  return options;
+}
+
+}  // namespace soma

@@ -1,0 +1,81 @@
+// one row of network outputs → class, probabilities and loss, as the loss was defined in training.
+#include <algorithm>
+#include <cmath>
+
+#include "model/reading.h"
+
+namespace soma {
+namespace {
+
+std::int32_t largest(std::span<const float> y) {
+  return static_cast<std::int32_t>(std::max_element(y.begin(), y.end()) - y.begin());
+}
+
+double sigmoid(double y) { return 1 / (1 + std::exp(-y)); }
+
+/// log Σ e^y without overflow.
+double log_sum_exp(std::span<const float> y) {
+  const double most = *std::max_element(y.begin(), y.end());
+  double sum = 0;
+  for (const float each : y) sum += std::exp(each - most);
+  return most + std::log(sum);
+}
+
+}  // namespace
+
+void read_output(const LossConfig& loss, std::span<const float> y, Prediction& prediction) {
+  SOMA_REQUIRE(!y.empty());
+  prediction.probabilities.assign(y.begin(), y.end());
+  if (!loss.codes.empty()) {
+    SOMA_REQUIRE(y.size() == 1);
+    const double value = loss.kind == LossConfig::Kind::binary_cross_entropy ? sigmoid(y[0]) : static_cast<double>(y[0]);
+    const auto distance = [&](double code) { return std::abs(code - value); };
+    const auto nearest =
+        std::min_element(loss.codes.begin(), loss.codes.end(), [&](double a, double b) { return distance(a) < distance(b); });
+    prediction.label = static_cast<std::int32_t>(nearest - loss.codes.begin());
+    return;
+  }
+  prediction.label = largest(y);
+  switch (loss.kind) {
+    case LossConfig::Kind::cross_entropy: {
+      const double total = log_sum_exp(y);
+      for (float& each : prediction.probabilities) each = static_cast<float>(std::exp(each - total));
+      return;
+    }
+    case LossConfig::Kind::nll:
+      for (float& each : prediction.probabilities) each = std::exp(each);
+      return;
+    case LossConfig::Kind::binary_cross_entropy:
+      for (float& each : prediction.probabilities) each = static_cast<float>(sigmoid(each));
+      return;
+    case LossConfig::Kind::quadratic:
+      return;
+  }
+}
+
+double sample_loss(const LossConfig& loss, std::span<const float> y, std::int32_t label) {
+  const auto target = [&](std::size_t output) {
+    if (!loss.codes.empty()) return loss.codes[static_cast<std::size_t>(label)];
+    return output == static_cast<std::size_t>(label) ? 1.0 : 0.0;
+  };
+  double sum = 0;
+  switch (loss.kind) {
+    case LossConfig::Kind::cross_entropy:
+      return log_sum_exp(y) - static_cast<double>(y[static_cast<std::size_t>(label)]);
+    case LossConfig::Kind::nll:
+      return -static_cast<double>(y[static_cast<std::size_t>(label)]);
+    case LossConfig::Kind::quadratic:
+      for (std::size_t i = 0; i < y.size(); ++i) sum += (y[i] - target(i)) * (y[i] - target(i));
+      break;
+    case LossConfig::Kind::binary_cross_entropy:
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        // log(1 + e^y) − t·y, written so that neither e^y nor e^−y overflows.
+        const double value = y[i];
+        sum += std::max(value, 0.0) - target(i) * value + std::log1p(std::exp(-std::abs(value)));
+      }
+      break;
+  }
+  return sum / static_cast<double>(y.size());
+}
+
+}  // namespace soma
