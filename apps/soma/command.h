@@ -1,0 +1,29 @@
+// the parsed command line → an action; the action's outcome → an exit status.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "soma/error.h"
+
+namespace soma::app {
+
+/// Exit statuses: wrong usage is told apart from a run that failed.
+enum Status { done = 0, failed = 1, wrong_usage = 2, interrupted = 130 };
+
+/// What the chosen subcommand does; returns its exit status.
+using Action = std::function<int()>;
+
+// Each adds one subcommand and, when it is the one called, sets `action`.
+void add_train(CLI::App& program, Action& action);
+void add_eval(CLI::App& program, Action& action);
+void add_predict(CLI::App& program, Action& action);
+void add_info(CLI::App& program, Action& action);
+void add_data(CLI::App& program, Action& action);
+void add_version(CLI::App& program, Action& action);
+
+/// Prints the error as one line on stderr; its kind decides the status.
+int complain(const Error& error);
+
+}  // namespace soma::app

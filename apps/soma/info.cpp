@@ -1,0 +1,160 @@
+// soma info: a model, config or preset → its layers, shapes, sizes and what it was made for.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "soma/model.h"
+#include "soma/train.h"
+#include "table.h"
+#include "terminal.h"
+
+namespace soma::app {
+namespace {
+
+/// What there is to know; a config that was never trained has no fitted preprocessing.
+struct Subject {
+  std::string name, source;
+  Shape input;
+  ResolvedNetwork network;
+  std::vector<std::string> class_names, preprocess;
+};
+
+std::string kind_name(PreprocessKind kind) {
+  switch (kind) {
+    case PreprocessKind::divide:
+      return "divide";
+    case PreprocessKind::standardise:
+      return "standardise";
+    case PreprocessKind::min_max:
+      return "min_max";
+    case PreprocessKind::mean_subtraction:
+      return "mean_subtraction";
+    case PreprocessKind::midrange:
+      return "midrange";
+    case PreprocessKind::proportional:
+      return "proportional";
+    case PreprocessKind::one_hot:
+      return "one_hot";
+  }
+  return "";
+}
+
+std::string describe(const PreprocessStep& step) {
+  if (step.kind == PreprocessKind::divide && step.divisor.size() == 1)
+    return fmt::format("{} by {}", kind_name(step.kind), step.divisor.front());
+  return kind_name(step.kind);
+}
+
+Result<Subject> from_model(const std::string& file) {
+  Result<Model> model = read_onnx(file);
+  if (!model) return model.error();
+  Result<ResolvedNetwork> network = resolve(model->network, static_cast<std::int64_t>(model->class_names.size()));
+  if (!network) return network.error();
+  Subject subject{model->name, file, model->input, std::move(*network), model->class_names, {}};
+  for (const PreprocessStep& step : model->preprocess.steps) subject.preprocess.push_back(describe(step));
+  return subject;
+}
+
+/// The shapes of a network that is not trained yet come from its data, as they would in training.
+Result<Subject> from_config(const Config& config, const std::string& source) {
+  const Result<RunData> data = load_run_data(config);
+  if (!data) return data.error();
+  const Result<Trainer> trainer = Trainer::create(config, *data);
+  if (!trainer) return trainer.error();
+  Result<ResolvedNetwork> network = resolve(trainer->config().network);
+  if (!network) return network.error();
+  Subject subject{config.name, source, data->train.shape, std::move(*network), data->train.class_names, {}};
+  for (const PreprocessStep& step : data->preprocess.steps) subject.preprocess.push_back(describe(step));
+  return subject;
+}
+
+Result<Subject> subject_of(const std::string& source) {
+  const auto presets = preset_names();
+  if (std::find(presets.begin(), presets.end(), source) != presets.end()) {
+    const Result<Config> config = preset(source);
+    return config ? from_config(*config, source) : Result<Subject>(config.error());
+  }
+  if (!source.ends_with(".toml")) return from_model(source);
+  const Result<Config> config = load_config(source);
+  if (!config) return config.error();
+  if (const auto checked = check_config(*config); !checked) return checked.error();
+  return from_config(*config, source);
+}
+
+LayerSummary total(const std::vector<LayerSummary>& layers) {
+  LayerSummary sum;
+  for (const LayerSummary& layer : layers) {
+    sum.parameters += layer.parameters;
+    sum.flops += layer.flops;
+    sum.memory_bytes += layer.memory_bytes;
+  }
+  return sum;
+}
+
+void print_subject(const Subject& subject, const std::vector<LayerSummary>& layers) {
+  const auto none_or = [](const std::vector<std::string>& words) {
+    return words.empty() ? std::string("none") : fmt::format("{}", fmt::join(words, ", "));
+  };
+  fmt::print("{}  {}\n", bold(subject.name, stdout), subject.source);
+  fmt::print("input       {}\n", to_string(subject.input));
+  fmt::print("preprocess  {}\n", none_or(subject.preprocess));
+  fmt::print("classes     {}: {}\n", subject.class_names.size(), none_or(subject.class_names));
+  std::vector<Row> rows;
+  for (const LayerSummary& layer : layers)
+    rows.push_back({layer.name, layer.kind, to_string(layer.output), grouped(layer.parameters), grouped(layer.flops),
+                    bytes(layer.memory_bytes)});
+  const LayerSummary sum = total(layers);
+  rows.push_back({"total", "", "", grouped(sum.parameters), grouped(sum.flops), bytes(sum.memory_bytes)});
+  print_table(stdout, {"layer", "kind", "output", "parameters", "FLOPs", "memory"}, rows, "lllrrr", true);
+  fmt::print("FLOPs and memory are of one forward pass of one sample; a multiply-add counts as two.\n");
+}
+
+nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSummary>& layers) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const LayerSummary& layer : layers)
+    rows.push_back({{"name", layer.name},
+                    {"kind", layer.kind},
+                    {"output", layer.output},
+                    {"parameters", layer.parameters},
+                    {"flops", layer.flops},
+                    {"memory_bytes", layer.memory_bytes}});
+  const LayerSummary sum = total(layers);
+  return {{"name", subject.name},
+          {"input", subject.input},
+          {"preprocess", subject.preprocess},
+          {"class_names", subject.class_names},
+          {"layers", std::move(rows)},
+          {"parameters", sum.parameters},
+          {"flops", sum.flops},
+          {"memory_bytes", sum.memory_bytes}};
+}
+
+int info(const std::string& source, bool json) {
+  const Result<Subject> subject = subject_of(source);
+  if (!subject) return complain(subject.error());
+  const std::vector<LayerSummary> layers = summarise(subject->network);
+  if (json)
+    fmt::print("{}\n", as_json(*subject, layers).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  else
+    print_subject(*subject, layers);
+  return done;
+}
+
+}  // namespace
+
+void add_info(CLI::App& program, Action& action) {
+  struct Options {
+    std::string source;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("info", "Show the layers, shapes and sizes of a model, config or preset");
+  command->add_option("MODEL", options->source, "A model.onnx, a CONFIG.toml or a preset")->required();
+  command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
+  command->callback([options, &action] { action = [options] { return info(options->source, options->json); }; });
+}
+
+}  // namespace soma::app

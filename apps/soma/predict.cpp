@@ -1,0 +1,114 @@
+// soma predict: a model and files of raw samples → the class of each, and how sure the model is.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "command.h"
+#include "soma/device.h"
+#include "soma/model.h"
+#include "table.h"
+
+namespace soma::app {
+namespace {
+
+struct Options {
+  std::string model;
+  std::vector<std::string> files;
+  bool json = false;
+};
+
+/// One sample: where it came from and what the model says.
+struct Answer {
+  std::string file;
+  std::int64_t row = 0, rows = 1;  // within the file
+  Prediction prediction;
+};
+
+std::string top_classes(const Prediction& prediction, const std::vector<std::string>& classes) {
+  std::vector<std::size_t> order(prediction.probabilities.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const std::size_t shown = std::min<std::size_t>(3, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(),
+                    [&](auto a, auto b) { return prediction.probabilities[a] > prediction.probabilities[b]; });
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i)
+    text += fmt::format("{}{} {}", i > 0 ? "  " : "", classes[order[i]], percent(prediction.probabilities[order[i]]));
+  return text;
+}
+
+void print_answers(const std::vector<Answer>& answers, const Model& model) {
+  const bool coded = !model.loss.codes.empty();
+  std::vector<Row> rows;
+  for (const Answer& answer : answers) {
+    const Prediction& prediction = answer.prediction;
+    const auto label = static_cast<std::size_t>(prediction.label);
+    Row row = {answer.rows == 1 ? answer.file : fmt::format("{} #{}", answer.file, answer.row + 1), model.class_names[label]};
+    if (coded)
+      row.push_back(fmt::format("{:.4f}", prediction.probabilities.front()));
+    else
+      row.insert(row.end(), {percent(prediction.probabilities[label]), top_classes(prediction, model.class_names)});
+    rows.push_back(std::move(row));
+  }
+  print_table(stdout, coded ? Row{"file", "class", "output"} : Row{"file", "class", "probability", "top 3"}, rows,
+              coded ? "llr" : "llrl");
+}
+
+nlohmann::ordered_json as_json(const std::vector<Answer>& answers, const Model& model, const std::string& file) {
+  nlohmann::ordered_json predictions = nlohmann::ordered_json::array();
+  for (const Answer& answer : answers) {
+    const Prediction& prediction = answer.prediction;
+    const auto label = static_cast<std::size_t>(prediction.label);
+    nlohmann::ordered_json entry = {
+        {"file", answer.file}, {"row", answer.row}, {"label", label}, {"class", model.class_names[label]}};
+    if (model.loss.codes.empty()) {
+      entry["probability"] = prediction.probabilities[label];
+      entry["probabilities"] = prediction.probabilities;
+    } else {
+      entry["output"] = prediction.probabilities.front();
+    }
+    predictions.push_back(std::move(entry));
+  }
+  return {{"model", file}, {"class_names", model.class_names}, {"predictions", std::move(predictions)}};
+}
+
+int predict(const Options& options) {
+  if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
+  const Result<Model> model = read_onnx(options.model);
+  if (!model) return complain(model.error());
+  Result<Predictor> predictor = Predictor::create(*model);
+  if (!predictor) return complain(predictor.error());
+  DataOptions wanted = data_options(*model);
+  wanted.labelled = false;
+
+  std::vector<Answer> answers;
+  for (const std::string& file : options.files) {  // one at a time, to know which rows are whose
+    const std::filesystem::path path(file);
+    const Result<Dataset> samples = load_samples({&path, 1}, wanted);
+    if (!samples) return complain(samples.error());
+    const Result<std::vector<Prediction>> predictions = predictor->predict(*samples);
+    if (!predictions) return complain(predictions.error());
+    for (std::size_t i = 0; i < predictions->size(); ++i)
+      answers.push_back({file, static_cast<std::int64_t>(i), samples->count, (*predictions)[i]});
+  }
+  if (options.json)
+    fmt::print("{}\n", as_json(answers, *model, options.model).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  else
+    print_answers(answers, *model);
+  return done;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& program, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("predict", "Say what a model sees in files of raw samples");
+  command->add_option("MODEL", options->model, "A model.onnx")->required();
+  command->add_option("FILE", options->files, "PNG, JPEG, CSV or NPY files")->required();
+  command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
+  command->callback([options, &action] { action = [options] { return predict(*options); }; });
+}
+
+}  // namespace soma::app

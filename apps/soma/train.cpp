@@ -1,0 +1,265 @@
+// soma train: a config or preset, and what the command line changes in it → a trained model in a directory.
+#include "soma/train.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "soma/device.h"
+#include "table.h"
+#include "terminal.h"
+
+namespace soma::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string config, data, out, resume, strategy, precision;
+  std::vector<std::string> settings;
+  std::optional<std::int64_t> epochs, batch;
+  std::optional<int> threads;
+  std::optional<std::uint64_t> seed;
+  bool json = false, quiet = false;
+};
+
+Error usage(std::string message) { return {Error::Kind::usage, std::move(message)}; }
+
+bool exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+/// The file or preset asked for; without either, the config of the run to resume.
+Result<Config> base_config(const Options& options) {
+  if (options.config.empty() && options.resume.empty())
+    return usage("train: wanted a CONFIG.toml, a preset or --resume DIR; presets: " +
+                 fmt::format("{}", fmt::join(preset_names(), ", ")));
+  if (options.config.empty()) {
+    const fs::path file = fs::path(options.resume) / "config.toml";
+    if (!exists(file))
+      return usage(fmt::format("--resume {}: no config.toml there; name the CONFIG or preset as well", options.resume));
+    return load_config(file);
+  }
+  const auto presets = preset_names();
+  if (std::find(presets.begin(), presets.end(), options.config) != presets.end()) return preset(options.config);
+  const bool looks_like_file = options.config.ends_with(".toml") || options.config.find('/') != std::string::npos;
+  if (looks_like_file || exists(options.config)) {
+    Result<Config> config = load_config(options.config);
+    if (config && config->name.empty()) config->name = fs::path(options.config).stem().string();
+    return config;
+  }
+  return preset(options.config).error();
+}
+
+/// --data: a known name with splits means its train and test split, anything else is split as data.test_fraction says.
+void use_data(Config& config, const std::string& source) {
+  config.data.train = source;
+  config.data.test.clear();
+  for (const KnownDataset& known : known_datasets())
+    if (known.name == source && known.splits.find("train") != std::string::npos) {
+      config.data.train = source + ":train";
+      config.data.test = source + ":test";
+    }
+}
+
+Result<Config> resolve_config(const Options& options) {
+  Result<Config> config = base_config(options);
+  if (!config) return config;
+  if (!options.data.empty()) use_data(*config, options.data);
+  for (const std::string& setting : options.settings) {
+    const auto equals = setting.find('=');
+    if (equals == std::string::npos) return usage(fmt::format("--set: wanted key=value, got '{}'", setting));
+    if (const auto set = set_key(*config, setting.substr(0, equals), setting.substr(equals + 1)); !set)
+      return usage("--set " + set.error().message);
+  }
+  TrainConfig& train = config->train;
+  train.epochs = options.epochs.value_or(train.epochs);
+  train.batch = options.batch.value_or(train.batch);
+  train.threads = options.threads.value_or(train.threads);
+  train.seed = options.seed.value_or(train.seed);
+  if (!options.strategy.empty()) train.strategy = options.strategy;
+  if (!options.precision.empty()) train.precision = options.precision;
+  if (const auto checked = check_config(*config); !checked) return checked.error();
+  if (config->data.train.empty()) return usage("data.train: no training data named; set it, or give --data NAME|PATH");
+  return config;
+}
+
+std::int64_t peak_memory() {
+  struct rusage use {};
+  ::getrusage(RUSAGE_SELF, &use);
+  return std::int64_t{use.ru_maxrss} * 1024;
+}
+
+nlohmann::ordered_json as_json(const TrainReport& report, const std::optional<Evaluation>& test, const Config& config,
+                               const fs::path& out, double total_seconds) {
+  nlohmann::ordered_json json;
+  std::vector<double> seconds, losses, accuracies;
+  for (const EpochRecord& epoch : report.history) {
+    seconds.push_back(epoch.seconds);
+    losses.push_back(epoch.loss);
+    accuracies.push_back(epoch.accuracy);
+  }
+  const auto last = [](const std::vector<double>& values) {
+    return values.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(values.back());
+  };
+  json["name"] = config.name;
+  json["epochs"] = report.history.size();
+  json["samples"] = report.samples;
+  json["train_seconds"] = report.train_seconds;
+  json["total_seconds"] = total_seconds;
+  json["epoch_seconds"] = seconds;
+  json["epoch_loss"] = losses;
+  json["epoch_accuracy"] = accuracies;
+  json["train_loss"] = last(losses);
+  json["train_accuracy"] = last(accuracies);
+  json["test_samples"] = test ? nlohmann::ordered_json(test->samples) : nullptr;
+  json["test_accuracy"] = test ? nlohmann::ordered_json(test->accuracy) : nullptr;
+  json["test_loss"] = test ? nlohmann::ordered_json(test->loss) : nullptr;
+  json["threads"] = report.threads;
+  json["target"] = report.target;
+  json["strategy"] = config.train.strategy;
+  json["precision"] = config.train.precision;
+  json["seed"] = config.train.seed;
+  json["batch"] = config.train.batch;
+  json["parameters"] = report.parameters;
+  json["flops_per_sample"] = report.flops_per_sample;
+  json["rss_bytes"] = peak_memory();
+  json["interrupted"] = report.interrupted;
+  json["stopped_early"] = report.stopped_early;
+  json["out"] = out.string();
+  return json;
+}
+
+/// What stands where a person reads: stdout, or stderr when stdout carries JSON.
+class Say {
+ public:
+  Say(bool json, bool quiet) : stream_(json ? stderr : stdout), quiet_(quiet) {}
+  template <class... T>
+  void operator()(fmt::format_string<T...> format, T&&... values) const {
+    if (quiet_) return;
+    fmt::print(stream_, format, std::forward<T>(values)...);
+    std::fflush(stream_);
+  }
+  [[nodiscard]] std::FILE* stream() const { return stream_; }
+
+ private:
+  std::FILE* stream_;
+  bool quiet_;
+};
+
+void introduce(const Say& say, const Config& config, const RunData& data) {
+  std::int64_t parameters = 0;
+  if (const auto resolved = resolve(config.network))
+    for (const LayerSummary& layer : summarise(*resolved)) parameters += layer.parameters;
+  say("{}: {} samples of {} to train on, {} to test; {} layers, {} parameters\n", bold(config.name, say.stream()),
+      grouped(data.train.count), to_string(data.train.shape), grouped(data.test.count), config.network.nodes.size(),
+      grouped(parameters));
+}
+
+void conclude(const Say& say, const Config& config, const TrainReport& report, const std::optional<Evaluation>& test,
+              const fs::path& out) {
+  if (report.stopped_early) say("stopped early: the validation loss did not get better; the best model is kept\n");
+  if (test)
+    say("{} ({} of {}), loss {:.4f}\n", bold("test accuracy " + percent(test->accuracy), say.stream()),
+        std::llround(test->accuracy * static_cast<double>(test->samples)), test->samples, test->loss);
+  const std::string model = (out / "model.onnx").string();
+  say("wrote {} and checkpoint.safetensors, config.toml, history.csv beside it\n", model);
+  say("next: soma eval {} --data {}\n", model, config.data.test.empty() ? config.data.train : config.data.test);
+  say("      soma predict {} {}\n", model, report.model.input.size() == 3 ? "FILE.png" : "FILE.csv");
+}
+
+int train(const Options& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::atomic<bool>* stop = catch_interrupts();
+  const Say say(options.json, options.quiet);
+
+  if (const auto usable = target(); !usable) return complain(usage(usable.error().message));
+  if (!options.resume.empty() && !options.out.empty() && options.out != options.resume)
+    return complain(usage("--out: a resumed run writes into the directory it resumes; leave --out away"));
+  Result<Config> config = resolve_config(options);
+  if (!config) return complain(config.error());
+  const fs::path out = !options.resume.empty() ? options.resume
+                       : !options.out.empty()  ? fs::path(options.out)
+                                               : fs::path("out") / (config->name.empty() ? "run" : config->name);
+
+  const Result<RunData> data = load_run_data(*config);
+  if (!data) return complain(data.error());
+  Result<Trainer> trainer = Trainer::create(*config, *data);
+  if (!trainer) return complain(trainer.error());
+  introduce(say, trainer->config(), *data);
+  if (!options.resume.empty()) {
+    const fs::path checkpoint = out / "checkpoint.safetensors";
+    if (!exists(checkpoint)) {
+      say("no checkpoint in {} yet: starting afresh there\n", out.string());
+    } else if (const auto restored = trainer->restore(checkpoint); !restored) {
+      return complain(restored.error());
+    } else {
+      say("going on from {}\n", checkpoint.string());
+    }
+  }
+
+  ProgressDisplay display(say.stream(), options.quiet);
+  TrainHooks hooks;
+  hooks.stop = stop;
+  hooks.on_step = [&](const Progress& progress) { display.step(progress); };
+  hooks.on_epoch = [&](const EpochRecord& record) { display.epoch(record, trainer->config().train.epochs); };
+  const Result<TrainReport> report = trainer->run(out, hooks);
+  display.clear();
+  if (!report) return complain(report.error());
+
+  std::optional<Evaluation> test;
+  if (report->interrupted) {
+    fmt::print(stderr, "interrupted; checkpoint written. Go on with: soma train --resume {}\n", out.string());
+  } else {
+    if (data->test.count > 0) {
+      NetworkOptions network;
+      network.threads = trainer->config().train.threads;
+      Result<Predictor> predictor = Predictor::create(report->model, network);
+      if (!predictor) return complain(predictor.error());
+      Result<Evaluation> evaluation = predictor->evaluate(data->test);
+      if (!evaluation) return complain(evaluation.error());
+      test = std::move(*evaluation);
+    }
+    conclude(say, *config, *report, test, out);
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (options.json) {
+    const auto json = as_json(*report, test, trainer->config(), out, seconds);
+    fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  return report->interrupted ? interrupted : done;
+}
+
+}  // namespace
+
+void add_train(CLI::App& program, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("train", "Train a network as a config or preset says");
+  command->add_option("CONFIG", options->config,
+                      "A TOML file, or a preset: " + fmt::format("{}", fmt::join(preset_names(), ", ")));
+  command->add_option("--data", options->data, "Train on this data set or path instead")->type_name("NAME|PATH");
+  command->add_option("--out", options->out, "Directory for the results (default: out/NAME)")->type_name("DIR");
+  command->add_option("--set", options->settings, "Change one key of the config; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_option("--epochs", options->epochs, "Passes over the training data")->type_name("N");
+  command->add_option("--batch", options->batch, "Samples in a step")->type_name("N");
+  command->add_option("--threads", options->threads, "Threads; 0 = all cores. Does not change the result")->type_name("N");
+  command->add_option("--seed", options->seed, "Seed of everything random")->type_name("N");
+  command->add_option("--strategy", options->strategy, "How work is spread: team, sequential")->type_name("NAME");
+  command->add_option("--precision", options->precision, "Arithmetic: fp32")->type_name("NAME");
+  command->add_option("--resume", options->resume, "Go on with the run in this directory")->type_name("DIR");
+  command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
+  command->add_flag("--quiet", options->quiet, "Say nothing but errors");
+  command->callback([options, &action] { action = [options] { return train(*options); }; });
+}
+
+}  // namespace soma::app
