@@ -1,4 +1,4 @@
-// activations, softmax and pooling in plain loops, forward beside backward.
+// layers as numbers → their outputs and gradients: activations, softmax and pooling in plain loops, forward beside backward.
 #include <algorithm>
 #include <cmath>
 #include <limits>

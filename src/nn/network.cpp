@@ -1,4 +1,4 @@
-// the public Network: a prediction plan, first weights, and a team of its own.
+// a spec → the public Network: a prediction plan, first weights, and a team of its own.
 #include "soma/network.h"
 
 #include <algorithm>

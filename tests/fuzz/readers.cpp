@@ -1,0 +1,48 @@
+// any bytes → a value or an Error, never a crash: one libFuzzer program for each reader, SOMA_READER names which.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "data/gzip.h"
+#include "data/idx.h"
+#include "data/image.h"
+#include "data/npy.h"
+#include "data/table.h"
+#include "model/onnx.h"
+#include "model/safetensors.h"
+#include "soma/soma.h"
+
+namespace {
+
+// A failure that a person cannot read is a bug too: one line that begins with who complains.
+template <class T>
+void check(const soma::Result<T>& result) {
+  if (result) return;
+  const std::string& message = result.error().message;
+  SOMA_REQUIRE(message.starts_with("fuzz") && message.find('\n') == std::string::npos);
+}
+
+using Reader = void (*)(std::string_view bytes);
+[[maybe_unused]] constexpr Reader idx = [](std::string_view bytes) { check(soma::parse_idx(bytes, "fuzz")); };
+[[maybe_unused]] constexpr Reader gzip = [](std::string_view bytes) { check(soma::gunzip(bytes, "fuzz", 1 << 24)); };
+[[maybe_unused]] constexpr Reader csv = [](std::string_view bytes) { check(soma::parse_table(bytes, "fuzz", {})); };
+[[maybe_unused]] constexpr Reader npy = [](std::string_view bytes) { check(soma::parse_npy(bytes, "fuzz")); };
+[[maybe_unused]] constexpr Reader image = [](std::string_view bytes) { check(soma::decode_image(bytes, "fuzz")); };
+[[maybe_unused]] constexpr Reader safetensors = [](std::string_view bytes) { check(soma::parse_safetensors(bytes, "fuzz")); };
+[[maybe_unused]] constexpr Reader onnx = [](std::string_view bytes) { check(soma::parse_onnx(bytes, "fuzz")); };
+
+// What can be read can be written, and reads back as the same.
+[[maybe_unused]] constexpr Reader config = [](std::string_view bytes) {
+  const auto first = soma::parse_config(bytes, "fuzz");
+  check(first);
+  if (!first) return;
+  const auto second = soma::parse_config(soma::to_toml(*first), "fuzz");
+  SOMA_REQUIRE(second.ok() && *second == *first);
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  SOMA_READER(std::string_view(reinterpret_cast<const char*>(data), size));
+  return 0;
+}

@@ -1,0 +1,61 @@
+// a directory → one small valid file for each fuzzer to start from, written by soma itself where soma writes that kind.
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string_view>
+
+#include "soma/soma.h"
+
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+constexpr std::string_view kCsv = "length,\"colour, named\",species\n5.1,red,setosa\n4.9,\"blue\",virginica\n"sv;
+constexpr std::string_view kNpy =
+    "\x93NUMPY\x01\x00\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }          \n"
+    "\x00\x00\x80\x3f\x00\x00\x00\x40"sv;
+constexpr std::string_view kGzip =
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\xe7\x02\x00\x20\x30\x3a\x36\x06\x00\x00\x00"sv;
+
+void write(const std::filesystem::path& file, std::string_view contents) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary) << contents;
+}
+
+soma::Model small_model() {
+  soma::Model model;
+  model.name = "seed";
+  model.input = {1, 6, 6};
+  model.preprocess.steps = {{.kind = soma::PreprocessKind::divide, .offset = {0}, .divisor = {255}}};
+  model.network.input = model.input;
+  model.network.nodes = {{.name = "conv", .layer = soma::Conv2d{.out = 2, .kernel_h = 3, .kernel_w = 3}},
+                         {.name = "relu", .layer = soma::Activation{soma::Activation::Kind::relu}},
+                         {.name = "pool", .layer = soma::Pool{}},
+                         {.name = "flat", .layer = soma::Flatten{}},
+                         {.name = "out", .layer = soma::Linear{.out = 2}}};
+  model.network = soma::resolve(model.network).value().spec;
+  model.parameters = soma::Network::create(model.network).value().parameters();
+  model.class_names = {"a", "b"};
+  return model;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (argc != 3) return std::cerr << "usage: write_seeds DIR PICTURE\n", 2;
+  const std::filesystem::path place = argv[1];
+  write(place / "csv/table.csv", kCsv);
+  write(place / "npy/array.npy", kNpy);
+  write(place / "gzip/hello.gz", kGzip);
+  for (const auto& name : soma::preset_names()) write(place / "config" / name, soma::to_toml(soma::preset(name).value()));
+  for (const auto* kind : {"idx", "safetensors", "onnx", "image"}) std::filesystem::create_directories(place / kind);
+  std::filesystem::copy_file(argv[2], place / "image/picture.png", std::filesystem::copy_options::overwrite_existing);
+  soma::write_idx(soma::make_digits(2, 1), place / "idx/images", place / "idx/labels").value();
+  const soma::Model model = small_model();
+  soma::write_onnx(model, place / "onnx/model.onnx").value();
+  soma::write_safetensors({.tensors = model.parameters, .metadata = {{"format", "pt"}}}, place / "safetensors/file").value();
+  return 0;
+} catch (const std::exception& error) {
+  std::cerr << "write_seeds: " << error.what() << '\n';
+  return 1;
+}
