@@ -41,7 +41,7 @@ RunData run_data(std::int64_t count = 150, bool validation = false) {
   data.train = bands(count, 1);
   data.test = bands(60, 2);
   if (validation) data.validation = bands(30, 3);
-  data.preprocess.steps = {{PreprocessKind::divide, {}, {255}, {}}};
+  data.preprocess.steps = {{PreprocessKind::divide, {0}, {255}, {}}};
   return data;
 }
 
@@ -138,6 +138,7 @@ TEST(Trainer, ResumesFromEveryStep) {
   const RunData data = run_data(70, true);
   Config config = small_config();
   config.train.epochs = 2;
+  config.data.validation_fraction = 0.1;
   config.train.early_stopping = 5;
   config.schedule.kind = ScheduleConfig::Kind::plateau;
   const fs::path checkpoint = scratch("every_step") / "checkpoint.safetensors";
@@ -190,6 +191,7 @@ TEST(Trainer, StopsEarlyAndKeepsTheBest) {
   const RunData data = run_data(60, true);
   Config config = small_config();
   config.train.epochs = 50;
+  config.data.validation_fraction = 0.1;
   config.train.early_stopping = 3;
   config.optimizer.kind = O::sgd;
   config.optimizer.rate = 0;  // nothing improves after the first epoch
