@@ -63,11 +63,11 @@ const Glyph& pick(const std::vector<Glyph>& styles, float where) {
 
 // Control points bent by two slow waves and a tremble, then stretched, slanted and turned.
 std::vector<Stroke> hand(const Glyph& glyph, Draws& draw) {
-  const float wave = 0.045F;
+  const float wave = 0.075F;
   const std::array<float, 4> size = {draw.around(wave), draw.around(wave), draw.around(wave), draw.around(wave)};
   const std::array<float, 4> phase = {draw.between(0, 6.28F), draw.between(0, 6.28F), draw.between(0, 6.28F),
                                       draw.between(0, 6.28F)};
-  const float stretch = draw.between(0.8F, 1.25F), slant = -0.12F + draw.around(0.5F), angle = draw.around(0.22F);
+  const float stretch = draw.between(0.8F, 1.45F), slant = -0.2F + draw.around(0.5F), angle = draw.around(0.22F);
   const float cosine = std::cos(angle), sine = std::sin(angle);
   std::vector<Stroke> strokes = glyph.strokes;
   Point last_from{-1, -1}, last_to;
@@ -78,8 +78,8 @@ std::vector<Stroke> hand(const Glyph& glyph, Draws& draw) {
         p = last_to;
         continue;
       }
-      float x = p.x + size[0] * std::sin(5 * p.y + phase[0]) + size[1] * std::sin(6 * p.x + phase[1]) + draw.around(0.035F);
-      float y = p.y + size[2] * std::sin(6 * p.x + phase[2]) + size[3] * std::sin(4 * p.y + phase[3]) + draw.around(0.035F);
+      float x = p.x + size[0] * std::sin(5 * p.y + phase[0]) + size[1] * std::sin(6 * p.x + phase[1]) + draw.around(0.055F);
+      float y = p.y + size[2] * std::sin(6 * p.x + phase[2]) + size[3] * std::sin(4 * p.y + phase[3]) + draw.around(0.055F);
       x = (x - 0.3F) * stretch + slant * (y - 0.5F);
       y = y - 0.5F;
       p = {cosine * x - sine * y, sine * x + cosine * y};
@@ -174,7 +174,7 @@ void ink(const std::vector<Piece>& pieces, float softness, std::uint8_t* pixels)
 void draw_digit(std::int32_t digit, std::uint64_t seed, std::uint64_t image, std::uint8_t* pixels) {
   Draws draw(seed, image);
   const Glyph& glyph = pick(glyphs(digit), draw.between(0, 1));
-  const float radius = 1.25F + draw.around(0.65F), softness = draw.between(1.3F, 1.9F);
+  const float radius = 1.3F + draw.around(0.7F), softness = draw.between(1.1F, 1.6F);
   const std::vector<Stroke> strokes = hand(glyph, draw);
   std::vector<Piece> pieces = flattened(strokes, radius, draw);
   box_and_centre(pieces, radius);

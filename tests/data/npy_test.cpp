@@ -1,0 +1,129 @@
+// NPY headers and values, right and wrong → arrays, data sets and errors.
+#include "data/npy.h"
+
+#include <rapidcheck.h>
+
+#include <cstring>
+#include <limits>
+
+#include "data/scratch.h"
+
+namespace soma {
+namespace {
+
+using test::message;
+using test::Scratch;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string npy_of(const std::string& dictionary, std::string_view values, char version = 1) {
+  std::string bytes = "\x93NUMPY";
+  bytes += version;
+  bytes += '\0';
+  bytes += static_cast<char>(dictionary.size() & 0xff);
+  bytes += static_cast<char>(dictionary.size() >> 8);
+  if (version > 1) bytes.append(2, '\0');
+  return bytes + dictionary + std::string(values);
+}
+
+template <class T>
+std::string npy(const std::string& type, const std::string& shape, const std::vector<T>& values, char version = 1) {
+  std::string raw(values.size() * sizeof(T), '\0');
+  if (!values.empty()) std::memcpy(raw.data(), values.data(), raw.size());
+  return npy_of("{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }  \n", raw, version);
+}
+
+TEST(Npy, EveryTypeAndVersion) {
+  for (const char version : std::string("\1\2\3")) {
+    EXPECT_THAT(parse_npy(npy<std::uint8_t>("|u1", "(2, 2)", {1, 2, 3, 255}, version), "x")->bytes, ElementsAre(1, 2, 3, 255));
+    EXPECT_THAT(parse_npy(npy<float>("<f4", "(1, 2)", {1.5F, -2}, version), "x")->floats, ElementsAre(1.5F, -2));
+    EXPECT_THAT(parse_npy(npy<double>("<f8", "(2,)", {1.5, -2}, version), "x")->floats, ElementsAre(1.5F, -2));
+    EXPECT_THAT(parse_npy(npy<std::int32_t>("<i4", "(2,)", {7, -8}, version), "x")->floats, ElementsAre(7, -8));
+    EXPECT_THAT(parse_npy(npy<std::int64_t>("<i8", "(2,)", {7, -8}, version), "x", true)->integers, ElementsAre(7, -8));
+  }
+  EXPECT_TRUE(parse_npy(npy<float>("<f4", "()", {1}), "x")->extents.empty());
+}
+
+TEST(Npy, EveryLieIsNamed) {
+  const auto error = [](const std::string& bytes) { return message(parse_npy(bytes, "x")); };
+  EXPECT_EQ(error("\x93NUMPX    "), "x: wanted an NPY file, got something else");
+  EXPECT_EQ(error(npy<float>("<f4", "(1,)", {1}, 9)), "x: wanted NPY version 1, 2 or 3, got 9");
+  EXPECT_EQ(error(npy<float>("<f4", "(2, 3)", {1})), "x: NPY header promises 2×3 = 24 bytes, got 4");
+  EXPECT_THAT(error(npy<float>("<f4", "(4294967296, 4294967296)", {1})), HasSubstr("= too many bytes, got 4"));
+  EXPECT_THAT(error(npy<float>(">f4", "(1,)", {1})), HasSubstr("little-endian, got '>f4'"));
+  EXPECT_THAT(error(npy<float>("|O", "(1,)", {1})), HasSubstr("got '|O'"));
+  EXPECT_THAT(error(npy<float>("<f4", "(1,1,1,1,1)", {1})), HasSubstr("at most 4 dimensions"));
+  EXPECT_THAT(error(npy<float>("<f4", "(-1,)", {1})), StartsWith("x: wanted an NPY header"));
+  EXPECT_THAT(error(npy<float>("<f4", "(1", {1})), StartsWith("x: wanted an NPY header"));
+  EXPECT_THAT(error(npy_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 1)}", "abcd")), HasSubstr("got Fortran order"));
+  EXPECT_THAT(error(npy<float>("<f4", "(1,)", {1}).substr(0, 30)), HasSubstr("wanted an NPY header of"));
+  EXPECT_EQ(error(npy<float>("<f4", "(2,)", {1, std::numeric_limits<float>::quiet_NaN()})),
+            "x: value 1: wanted a finite number, got nan");
+  EXPECT_EQ(error(npy<double>("<f8", "(1,)", {1e300})), "x: value 0: wanted a finite number, got 1e+300");
+  EXPECT_EQ(message(parse_npy(npy<float>("<f4", "(1,)", {0.5F}), "x", true)),
+            "x: value 0: wanted a whole number as label, got 0.5");
+}
+
+TEST(Npy, MutatedFilesAreReadOrRefused) {
+  const std::string whole = npy<float>("<f4", "(2, 2)", {1, 2, 3, 4});
+  EXPECT_TRUE(rc::check([&] {
+    std::string bytes = whole;
+    for (int i = *rc::gen::inRange(1, 4); i > 0; --i)
+      bytes[*rc::gen::inRange<std::size_t>(0, bytes.size())] = *rc::gen::arbitrary<char>();
+    bytes.resize(*rc::gen::inRange<std::size_t>(0, bytes.size() + 1));
+    const Result<NpyArray> array = parse_npy(bytes, "x");
+    RC_ASSERT((array.ok() || array.error().message.starts_with("x: ")));
+    if (array.ok()) RC_ASSERT(elements(array->extents) == std::ssize(array->bytes) + std::ssize(array->floats));
+  }));
+}
+
+TEST(Npy, DataSetsWithLabelsBeside) {
+  const Scratch scratch;
+  const auto file = scratch.write("x.npy", npy<std::uint8_t>("|u1", "(2, 1, 2, 1)", {1, 2, 3, 4}));
+  EXPECT_THAT(message(load_dataset(file.string())),
+              EndsWith("x.npy: wanted its labels beside it in x.labels.npy, got no such file"));
+  scratch.write("x.labels.npy", npy<std::int64_t>("<i8", "(2,)", {1, 0}));
+  const Result<Dataset> images = load_dataset(file.string());
+  ASSERT_TRUE(images.ok()) << message(images);
+  EXPECT_THAT(images->shape, ElementsAre(1, 1, 2));
+  EXPECT_THAT(images->bytes, ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(images->labels, ElementsAre(1, 0));
+  EXPECT_THAT(images->class_names, ElementsAre("0", "1"));
+
+  scratch.write("x.npy", npy<double>("<f8", "(2, 3)", {1, 2, 3, 4, 5, 6}));
+  const Result<Dataset> table = load_dataset(file.string());
+  ASSERT_TRUE(table.ok()) << message(table);
+  EXPECT_THAT(table->shape, ElementsAre(3));
+  EXPECT_EQ(table->columns.size(), 3U);
+  scratch.write("x.npy", npy<std::uint8_t>("|u1", "(2, 2)", {1, 2, 3, 4}));
+  EXPECT_THAT(load_dataset(file.string())->floats, ElementsAre(1, 2, 3, 4));
+
+  scratch.write("x.labels.npy", npy<std::int64_t>("<i8", "(2,)", {1, -1}));
+  EXPECT_THAT(message(load_dataset(file.string())), HasSubstr("sample 1: wanted a label from 0 to 1, got -1"));
+  scratch.write("x.labels.npy", npy<std::int64_t>("<i8", "(3,)", {1, 0, 1}));
+  EXPECT_THAT(message(load_dataset(file.string())), HasSubstr("wanted 2 labels, one per sample, got 3"));
+  scratch.write("x.npy", npy<float>("<f4", "(2,)", {1, 2}));
+  EXPECT_THAT(message(load_dataset(file.string())),
+              HasSubstr("wanted an array [n, f], [n, h, w] or [n, h, w, c], got 1 dimension"));
+  scratch.write("x.npy", npy<float>("<f4", "(0, 3)", {}));
+  EXPECT_THAT(message(load_dataset(file.string())), HasSubstr("wanted at least one sample, got none"));
+}
+
+TEST(Npy, OneSampleAloneForPredict) {
+  DataOptions image;
+  image.image_shape = {1, 1, 2};
+  for (const char* shape : {"(1, 2)", "(2,)", "(1, 1, 2)", "(1, 2, 1)", "(1, 1, 2, 1)"}) {
+    const Result<Dataset> sample = npy_samples(npy<std::uint8_t>("|u1", shape, {8, 9}), "x", image);
+    ASSERT_TRUE(sample.ok()) << shape << message(sample);
+    EXPECT_THAT(sample->shape, ElementsAre(1, 1, 2)) << shape;
+    EXPECT_THAT(sample->bytes, ElementsAre(8, 9)) << shape;
+    EXPECT_EQ(sample->count, 1);
+  }
+  EXPECT_EQ(npy_samples(npy<std::uint8_t>("|u1", "(3, 2)", {1, 2, 3, 4, 5, 6}), "x", image)->count, 3);
+  EXPECT_THAT(npy_samples(npy<float>("<f4", "(2,)", {1, 2}), "x", {})->shape, ElementsAre(2));
+}
+
+}  // namespace
+}  // namespace soma
