@@ -12,6 +12,11 @@ std::string wanted(std::string_view what, std::string_view got) {
   return fmt::format("wanted {}, got {}; try saving the model again", what, got);
 }
 
+bool is_affine(PreprocessKind kind) {
+  return kind == PreprocessKind::divide || kind == PreprocessKind::standardise || kind == PreprocessKind::min_max ||
+         kind == PreprocessKind::mean_subtraction;
+}
+
 std::string output_problem(const Model& model, const Shape& output) {
   const std::size_t classes = model.class_names.size();
   if (output.size() != 1) return wanted("a flat output", to_string(output));
@@ -35,8 +40,9 @@ std::optional<Shape> shape_after(const Preprocess& preprocess, const Shape& raw)
   if (shape.size() != 1 && shape.size() != 3) return std::nullopt;
   for (const PreprocessStep& step : preprocess.steps) {
     const std::size_t size = static_cast<std::size_t>(elements(shape)), channels = static_cast<std::size_t>(shape[0]);
-    for (const auto* values : {&step.offset, &step.divisor})
-      if (values->size() > 1 && values->size() != channels && values->size() != size) return std::nullopt;
+    const std::size_t numbers = step.divisor.size();
+    if (step.offset.size() != numbers || is_affine(step.kind) == (numbers == 0)) return std::nullopt;
+    if (numbers > 1 && numbers != channels && numbers != size) return std::nullopt;
     if (step.kind != PreprocessKind::one_hot) continue;
     if (&step != &preprocess.steps.front() || shape.size() != 1 || step.categories.size() != size) return std::nullopt;
     shape[0] = 0;

@@ -153,6 +153,8 @@ PreprocessStep step_of(const Json& json, const std::string& name, const GraphArr
   }
   step.offset = affine_values(arrays.find(name + ".offset"));
   step.divisor = affine_values(arrays.find(name + ".divisor"));
+  if (step.offset.empty()) step.offset.assign(step.divisor.size(), 0.0F);
+  if (step.divisor.empty()) step.divisor.assign(step.offset.size(), 1.0F);
   return step;
 }
 

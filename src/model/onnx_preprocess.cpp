@@ -9,6 +9,10 @@
 namespace soma {
 namespace {
 
+bool all_are(const std::vector<float>& values, float wanted) {
+  return std::all_of(values.begin(), values.end(), [&](float value) { return value == wanted; });
+}
+
 /// One number per feature lies channels last in a step, channels first in the graph; one per channel lies along channels.
 std::string affine_array(GraphBuilder& graph, const std::string& name, const std::vector<float>& values, const Shape& sample) {
   if (sample.size() == 1 || values.size() == 1) return graph.floats(name, {static_cast<std::int64_t>(values.size())}, values);
@@ -62,14 +66,14 @@ std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, Gra
       case PreprocessKind::standardise:
       case PreprocessKind::min_max:
       case PreprocessKind::mean_subtraction:
-        if (!fitted.offset.empty()) {
+        // What would change nothing is left out; reading puts it back.
+        if (!all_are(fitted.offset, 0)) {
           graph.add("Sub", {x, affine_array(graph, step + ".offset", fitted.offset, shape)}, step + ".moved");
           x = step + ".moved";
+          if (all_are(fitted.divisor, 1)) break;
         }
-        if (!fitted.divisor.empty()) {
-          graph.add("Div", {x, affine_array(graph, step + ".divisor", fitted.divisor, shape)}, step + ".y");
-          x = step + ".y";
-        }
+        graph.add("Div", {x, affine_array(graph, step + ".divisor", fitted.divisor, shape)}, step + ".y");
+        x = step + ".y";
         break;
       case PreprocessKind::midrange:
         reduce(graph, "ReduceMax", x, step + ".max", shape.size());
