@@ -31,7 +31,7 @@ struct Options {
 
 Error usage(std::string message) { return {Error::Kind::usage, std::move(message)}; }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -43,14 +43,14 @@ Result<Config> base_config(const Options& options) {
                  fmt::format("{}", fmt::join(preset_names(), ", ")));
   if (options.config.empty()) {
     const fs::path file = fs::path(options.resume) / "config.toml";
-    if (!exists(file))
+    if (!is_there(file))
       return usage(fmt::format("--resume {}: no config.toml there; name the CONFIG or preset as well", options.resume));
     return load_config(file);
   }
   const auto presets = preset_names();
   if (std::find(presets.begin(), presets.end(), options.config) != presets.end()) return preset(options.config);
   const bool looks_like_file = options.config.ends_with(".toml") || options.config.find('/') != std::string::npos;
-  if (looks_like_file || exists(options.config)) {
+  if (looks_like_file || is_there(options.config)) {
     Result<Config> config = load_config(options.config);
     if (config && config->name.empty()) config->name = fs::path(options.config).stem().string();
     return config;
@@ -185,9 +185,9 @@ int train(const Options& options) {
     return complain(usage("--out: a resumed run writes into the directory it resumes; leave --out away"));
   Result<Config> config = resolve_config(options);
   if (!config) return complain(config.error());
-  const fs::path out = !options.resume.empty() ? options.resume
-                       : !options.out.empty()  ? fs::path(options.out)
-                                               : fs::path("out") / (config->name.empty() ? "run" : config->name);
+  fs::path out = fs::path("out") / (config->name.empty() ? "run" : config->name);
+  if (!options.out.empty()) out = options.out;
+  if (!options.resume.empty()) out = options.resume;
 
   const Result<RunData> data = load_run_data(*config);
   if (!data) return complain(data.error());
@@ -196,7 +196,7 @@ int train(const Options& options) {
   introduce(say, trainer->config(), *data);
   if (!options.resume.empty()) {
     const fs::path checkpoint = out / "checkpoint.safetensors";
-    if (!exists(checkpoint)) {
+    if (!is_there(checkpoint)) {
       say("no checkpoint in {} yet: starting afresh there\n", out.string());
     } else if (const auto restored = trainer->restore(checkpoint); !restored) {
       return complain(restored.error());
