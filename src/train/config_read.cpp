@@ -63,10 +63,8 @@ class Reader {
       std::string hint = nearest(dotted, known);
       if (hint.empty()) {  // the right key under another section
         const std::vector<std::string> all = config_keys();
-        const auto found = std::find_if(all.begin(), all.end(), [&](const std::string& candidate) {
-          return candidate.size() > key.str().size() && candidate.ends_with(key.str()) &&
-                 candidate[candidate.size() - key.str().size() - 1] == '.';
-        });
+        const std::string last = "." + std::string(key.str());
+        const auto found = std::find_if(all.begin(), all.end(), [&](const std::string& x) { return x.ends_with(last); });
         if (found != all.end()) hint = *found;
       }
       fail(key.source(), hint.empty() ? fmt::format("unknown key '{}'{}", dotted, suggestion(dotted, known))

@@ -27,8 +27,10 @@ double scheduled(const ScheduleConfig& c, double rate, const Position& position,
   switch (c.kind) {
     case constant:
       return rate;
-    case step:
-      return rate * std::pow(c.gamma, static_cast<double>(epoch / c.every));
+    case step: {
+      const std::int64_t drops = epoch / c.every;
+      return rate * std::pow(c.gamma, static_cast<double>(drops));
+    }
     case exponential:
       return rate * std::pow(c.gamma, static_cast<double>(epoch));
     case cosine: {
