@@ -34,16 +34,33 @@ class Draws {
   std::size_t used_ = 0;
 };
 
-/// Where along the control points a pixel lies, and the four weights there.
-struct Knot {
-  int cell;
-  std::array<float, 4> weight;
+/// A uniform cubic B-spline over kPoints values, as one polynomial in u ∈ [0, 1] per cell.
+struct Spline {
+  std::array<std::array<float, 4>, kCells> cell{};
 
-  Knot(float place, float extent) noexcept {
-    const float t = place / extent * kCells;
-    cell = std::clamp(static_cast<int>(t), 0, kCells - 1);
-    const float u = t - static_cast<float>(cell), v = 1 - u;
-    weight = {v * v * v / 6, (3 * u * u * u - 6 * u * u + 4) / 6, (3 * v * v * v - 6 * v * v + 4) / 6, u * u * u / 6};
+  Spline() = default;
+  template <class Value>
+  explicit Spline(Value value) noexcept {
+    for (std::size_t i = 0; i < kCells; ++i) {
+      const float p = value(i), q = value(i + 1), r = value(i + 2), s = value(i + 3);
+      cell[i] = {(p + 4 * q + r) / 6, (r - p) / 2, (p - 2 * q + r) / 2, (s - p + 3 * (q - r)) / 6};
+    }
+  }
+  float operator()(std::size_t i, float u) const noexcept {
+    const auto& c = cell[i];
+    return c[0] + u * (c[1] + u * (c[2] + u * c[3]));
+  }
+};
+
+/// Where along the cells a pixel lies.
+struct Place {
+  std::size_t cell;
+  float u;
+
+  Place(int pixel, float cells_per_pixel) noexcept {
+    const float t = (static_cast<float>(pixel) + 0.5F) * cells_per_pixel;
+    cell = std::min(static_cast<std::size_t>(t), static_cast<std::size_t>(kCells - 1));
+    u = t - static_cast<float>(cell);
   }
 };
 
@@ -58,33 +75,36 @@ void warp(const T* x, const Shape& shape, const Augment& augment, std::uint64_t 
   const float factor = 1 + static_cast<float>(augment.scale) * draw.next();
   const float cosine = std::cos(angle) / factor, sine = std::sin(angle) / factor;
 
-  std::array<std::array<float, kPoints>, kPoints> bend_x{}, bend_y{};
+  std::array<Spline, kPoints> down_x, down_y;  // how each column of control points bends the image on its way down
   const auto elastic = static_cast<float>(augment.elastic);
-  for (std::size_t i = 0; i < kPoints && elastic != 0; ++i)
-    for (std::size_t j = 0; j < kPoints; ++j) {
-      bend_x[i][j] = elastic * draw.next();
-      bend_y[i][j] = elastic * draw.next();
+  for (std::size_t j = 0; j < kPoints && elastic != 0; ++j) {
+    std::array<float, kPoints> bend_x, bend_y;
+    for (std::size_t i = 0; i < kPoints; ++i) {
+      bend_x[i] = elastic * draw.next();
+      bend_y[i] = elastic * draw.next();
     }
+    down_x[j] = Spline([&](std::size_t i) { return bend_x[i]; });
+    down_y[j] = Spline([&](std::size_t i) { return bend_y[i]; });
+  }
 
   const float centre_x = static_cast<float>(width - 1) / 2, centre_y = static_cast<float>(height - 1) / 2;
+  const float cells_down = kCells / static_cast<float>(height), cells_across = kCells / static_cast<float>(width);
   for (int row = 0; row < height; ++row) {
     const float dy = static_cast<float>(row) - centre_y - move_y;
     std::array<float, kPoints> row_x{}, row_y{};
-    const Knot down(static_cast<float>(row) + 0.5F, static_cast<float>(height));
-    for (std::size_t j = 0; j < kPoints && elastic != 0; ++j)
-      for (std::size_t k = 0; k < 4; ++k) {
-        row_x[j] += down.weight[k] * bend_x[static_cast<std::size_t>(down.cell) + k][j];
-        row_y[j] += down.weight[k] * bend_y[static_cast<std::size_t>(down.cell) + k][j];
-      }
+    const Place down(row, cells_down);
+    for (std::size_t j = 0; j < kPoints && elastic != 0; ++j) {
+      row_x[j] = down_x[j](down.cell, down.u);
+      row_y[j] = down_y[j](down.cell, down.u);
+    }
+    const Spline along_x([&](std::size_t j) { return row_x[j]; }), along_y([&](std::size_t j) { return row_y[j]; });
     for (int column = 0; column < width; ++column) {
       const float dx = static_cast<float>(column) - centre_x - move_x;
       float from_x = centre_x + cosine * dx + sine * dy, from_y = centre_y - sine * dx + cosine * dy;
       if (elastic != 0) {
-        const Knot across(static_cast<float>(column) + 0.5F, static_cast<float>(width));
-        for (std::size_t k = 0; k < 4; ++k) {
-          from_x += across.weight[k] * row_x[static_cast<std::size_t>(across.cell) + k];
-          from_y += across.weight[k] * row_y[static_cast<std::size_t>(across.cell) + k];
-        }
+        const Place across(column, cells_across);
+        from_x += along_x(across.cell, across.u);
+        from_y += along_y(across.cell, across.u);
       }
       from_x = std::clamp(from_x, 0.0F, static_cast<float>(width - 1));
       from_y = std::clamp(from_y, 0.0F, static_cast<float>(height - 1));

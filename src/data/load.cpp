@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kDigitsTrain = 20000, kDigitsTest = 4000;
+constexpr std::int64_t kDigitsTrain = 20000, kDigitsTest = 4000, kDigitsMost = 10'000'000;  // the most: 8 GB
 constexpr std::uint64_t kTestSeed = 0x7465737400000000;  // keeps digits:test apart from digits:train of the same seed
 constexpr std::int64_t kMnistClasses = 10;
 
@@ -44,13 +44,15 @@ Result<Dataset> load_csv(const fs::path& file, const DataOptions& options) {
 }
 
 Result<Dataset> load_known(const KnownDataset& known, std::string_view split, const DataOptions& options) {
-  if (!split.empty() && known.splits.find(split) == std::string::npos)
+  const bool has_splits = !known.splits.empty();
+  if (!split.empty() && !(has_splits && (split == "train" || split == "test")))
     return Error{Error::Kind::usage,
                  fmt::format("{}: no split '{}'; {}", known.name, split,
-                             known.splits.empty() ? "it has none" : "try " + known.name + ":train or " + known.name + ":test")};
+                             has_splits ? fmt::format("try {0}:train or {0}:test", known.name) : std::string("it has none"))};
   const bool test = split == "test";
   if (known.generated) {
-    if (options.count < 0) return Error{Error::Kind::usage, fmt::format("digits: wanted a count above 0, got {}", options.count)};
+    if (options.count < 0 || options.count > kDigitsMost)
+      return Error{Error::Kind::usage, fmt::format("digits: wanted a count from 1 to {}, got {}", kDigitsMost, options.count)};
     Dataset digits = make_digits(options.count > 0 ? options.count
                                  : test            ? kDigitsTest
                                                    : kDigitsTrain,

@@ -95,6 +95,12 @@ std::size_t size_of(std::string_view type) {
   return 0;
 }
 
+// [n, h·w·c] for a model of images: rows of pixels.
+void rows_to_images(Shape& extents, const Shape& image) {
+  if (image.size() == 3 && extents.size() == 2 && extents[1] == elements(image))
+    extents = {extents[0], image[1], image[2], image[0]};
+}
+
 Result<void> shape_samples(Dataset& dataset, NpyArray& array, std::string_view origin) {
   const Shape& e = array.extents;
   if (e.size() < 2)
@@ -173,6 +179,7 @@ Result<Dataset> load_npy(const std::filesystem::path& file, std::string_view byt
   if (!array) return array.error();
   Dataset dataset;
   dataset.name = file.filename().string();
+  rows_to_images(array->extents, options.image_shape);
   if (const Result<void> shaped = shape_samples(dataset, *array, origin); !shaped) return shaped.error();
 
   std::filesystem::path beside = file;
@@ -200,13 +207,9 @@ Result<Dataset> npy_samples(std::string_view bytes, std::string_view origin, con
   Shape& extents = array->extents;
   if (image.size() == 3) {
     const Shape rows_and_columns = {image[1], image[2]}, with_channels = {image[1], image[2], image[0]};
-    const bool flat =
-        (extents.size() == 1 && extents[0] == elements(image)) || (extents.size() == 2 && extents[1] == elements(image));
-    if ((image[0] == 1 && extents == rows_and_columns) || extents == with_channels) {
-      extents = {1, image[1], image[2], image[0]};
-    } else if (flat) {
-      extents = {extents.size() == 1 ? 1 : extents[0], image[1], image[2], image[0]};
-    }
+    if (extents.size() == 1 && extents[0] == elements(image)) extents.insert(extents.begin(), 1);
+    if ((image[0] == 1 && extents == rows_and_columns) || extents == with_channels) extents = {1, image[1], image[2], image[0]};
+    rows_to_images(extents, image);
   } else if (extents.size() == 1) {
     extents.insert(extents.begin(), 1);
   }

@@ -90,15 +90,16 @@ Result<Survey> survey(std::string_view text, std::string_view origin) {
   return s;
 }
 
-// A header has no number in it, and either stands above numbers or says words that never come again.
-bool looks_like_header(const Survey& s) {
+// A header has no number in it, and either stands above numbers or says words that never come again. A line of words alone is a
+// header without rows, unless it is a sample to be predicted.
+bool looks_like_header(const Survey& s, bool labelled) {
   if (std::find(s.first_is_number.begin(), s.first_is_number.end(), true) != s.first_is_number.end()) return false;
   bool above_numbers = false, repeats = false;
   for (std::size_t i = 0; i < s.first.size(); ++i) {
     above_numbers = above_numbers || s.numbers[i] > s.words[i];
     repeats = repeats || s.repeats[i];
   }
-  return s.records > 1 && (above_numbers || !repeats);
+  return s.records > 1 ? above_numbers || !repeats : labelled;
 }
 
 bool header_names_columns(const Survey& s, const DataOptions& options) {
@@ -159,7 +160,7 @@ Result<void> place_known_columns(Layout& layout, const DataOptions& options, std
 
 Result<Layout> lay_out(const Survey& s, const DataOptions& options, std::string_view origin) {
   Layout layout;
-  layout.header = options.header.value_or(looks_like_header(s) || header_names_columns(s, options));
+  layout.header = options.header.value_or(looks_like_header(s, options.labelled) || header_names_columns(s, options));
   const std::size_t fields = s.first.size();
   if (layout.header) layout.names = s.first;
   for (std::size_t i = 0; !layout.header && i < fields; ++i) layout.names.push_back(std::to_string(i));

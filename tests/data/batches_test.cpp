@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "allocations.h"
 #include "data/scratch.h"
 
 namespace soma {
@@ -121,6 +122,21 @@ TEST(Batches, ADotMovesNoFurtherThanAskedFor) {
   EXPECT_LE(furthest({0, 45, 0, 0}), 1e-3);  // the middle does not turn away
   EXPECT_LE(furthest({0, 0, 0, 2}), 3);
   EXPECT_GE(furthest({0, 0, 0, 2}), 0.5);
+}
+
+TEST(Batches, AnEpochAllocatesNothing) {
+  const Dataset data = stripes(64, 9);
+  const Result<Preprocess> fitted = fit_preprocess(std::vector<PreprocessSpec>{{PreprocessKind::standardise, 0, true}}, data);
+  ASSERT_TRUE(fitted.ok());
+  for (const bool distorted : {false, true}) {
+    Batches batches(data, *fitted, distorted ? Augment{2, 10, 0.1, 1} : Augment{}, 3, true);
+    std::vector<float> x(64 * 81);
+    std::vector<std::int32_t> labels(64);
+    const AllocationCounter counter;
+    batches.begin_epoch(1);
+    batches.fill(0, 64, x.data(), labels.data());
+    EXPECT_EQ(counter.count(), 0);
+  }
 }
 
 TEST(Batches, TablesAreNotDistorted) {

@@ -73,6 +73,9 @@ TEST(Digits, NamesSplitsAndCounts) {
   EXPECT_NE(train->bytes, held_out->bytes);
   EXPECT_EQ(train->count, 50);
   EXPECT_EQ(load_dataset("digits:test")->count, 4000);
+  options.count = -1;
+  EXPECT_EQ(test::message(load_dataset("digits", options)), "digits: wanted a count from 1 to 10000000, got -1");
+  EXPECT_EQ(test::message(load_dataset("digits:t")), "digits: no split 't'; try digits:train or digits:test");
 }
 
 }  // namespace

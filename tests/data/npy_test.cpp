@@ -99,6 +99,10 @@ TEST(Npy, DataSetsWithLabelsBeside) {
   EXPECT_EQ(table->columns.size(), 3U);
   scratch.write("x.npy", npy<std::uint8_t>("|u1", "(2, 2)", {1, 2, 3, 4}));
   EXPECT_THAT(load_dataset(file.string())->floats, ElementsAre(1, 2, 3, 4));
+  DataOptions pixels;
+  pixels.image_shape = {2, 1, 1};
+  EXPECT_THAT(load_dataset(file.string(), pixels)->bytes, ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(load_dataset(file.string(), pixels)->shape, ElementsAre(2, 1, 1));
 
   scratch.write("x.labels.npy", npy<std::int64_t>("<i8", "(2,)", {1, -1}));
   EXPECT_THAT(message(load_dataset(file.string())), HasSubstr("sample 1: wanted a label from 0 to 1, got -1"));

@@ -41,6 +41,7 @@ TEST(Table, TheHeaderIsGuessedOrTold) {
   told.header = true;
   EXPECT_EQ(table("1,2\n3,4\n", told)->columns[0].name, "1");
   EXPECT_EQ(message(table("a,b\n", told)), "t.csv: wanted at least one sample, got none");
+  EXPECT_EQ(message(table("a,b,kind\n")), "t.csv: wanted at least one sample, got none");
   EXPECT_EQ(message(table("")), "t.csv: wanted rows, got an empty file");
 }
 
