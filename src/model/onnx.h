@@ -1,4 +1,4 @@
-// the parts of an ONNX file soma writes and reads, and who makes each.
+// Model ↔ ONNX graph: the parts of it, and who makes each.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "core/file.h"
+#include "core/text.h"
 
 namespace soma {
 namespace {
@@ -126,7 +127,7 @@ bool byte_size(const std::vector<std::uint64_t>& shape, std::uint64_t& bytes) {
 
 Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view who) {
   const auto wrong = [&](std::string_view what) {
-    return Error{Error::Kind::data, fmt::format("{}: no safetensors file: {}; try another file", who, what)};
+    return Error{Error::Kind::data, fmt::format("{}: no safetensors file: {}; try another file", who, one_line(what))};
   };
   if (bytes.size() < kLengthBytes) return wrong(fmt::format("wanted at least {} bytes, got {}", kLengthBytes, bytes.size()));
   std::uint64_t length = 0;
