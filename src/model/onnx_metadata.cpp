@@ -161,6 +161,7 @@ PreprocessStep step_of(const Json& json, const std::string& name, const GraphArr
 }  // namespace
 
 Words write_metadata(const Model& model, const NetworkSpec& resolved) {
+  (void)Json({model.name, model.label_name}).dump();  // throws, as the other words do, on what is not UTF-8
   Json steps = Json::array();
   for (const PreprocessStep& step : model.preprocess.steps) {
     steps.push_back({{"kind", kPreprocessWords[static_cast<std::size_t>(step.kind)]}});

@@ -97,6 +97,17 @@ INSTANTIATE_TEST_SUITE_P(Onnx, EveryNetwork, testing::ValuesIn(without_preproces
 
 Node node(Layer layer) { return {"", std::move(layer), {}, {}}; }
 
+// Written by soma 0.1.0. Whatever later versions write, this must stay readable.
+TEST(OnnxRead, AFileOfTheFirstVersion) {
+  const std::filesystem::path golden = std::filesystem::path(SOMA_SOURCE_DIR) / "tests/golden/one_hot.onnx";
+  const auto model = read_onnx(golden);
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  const auto all = zoo();
+  const auto at = std::find_if(all.begin(), all.end(), [](const ZooModel& each) { return each.name == "one_hot"; });
+  ASSERT_NE(at, all.end());
+  expect_equal(at->model, *model);
+}
+
 TEST(OnnxWrite, OneOperatorPerLayerBehindThePreprocessing) {
   const auto model = make_model({3, 8, 8},
                                 {node(Conv2d{4, 3, 3}), node(Activation{Activation::Kind::relu}), node(Dropout{}), node(Pool{}),
@@ -166,6 +177,9 @@ TEST(OnnxWrite, RefusesModelsWhosePartsDoNotBelongTogether) {
   EXPECT_THAT(problem(model), HasSubstr("'linear1' wants at least 1 output"));
   model = good;
   model.class_names[0] = "\xff";
+  EXPECT_THAT(problem(model), HasSubstr("wanted names in UTF-8"));
+  model = good;
+  model.label_name = "\xff";
   EXPECT_THAT(problem(model), HasSubstr("wanted names in UTF-8"));
   EXPECT_THAT(problem(good), HasSubstr("/nonexistent/m.onnx: cannot write: No such file or directory"));
 }
