@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/file.h"
 #include "model/scratch.h"
@@ -126,6 +128,45 @@ TEST(OnnxWrite, OneOperatorPerLayerBehindThePreprocessing) {
   std::vector<std::string> arrays;
   for (const auto& array : proto.graph().initializer()) arrays.push_back(array.name());
   EXPECT_THAT(arrays, ElementsAre("preprocess1.divisor", "conv2d1.weight", "conv2d1.bias", "linear1.weight", "linear1.bias"));
+}
+
+/// Sizes small and often odd, sometimes impossible.
+Layer any_layer() {
+  const auto n = [](std::int64_t least, std::int64_t most) { return *rc::gen::inRange(least, most + 1); };
+  switch (n(0, 6)) {
+    case 0:
+      return Conv2d{n(1, 4), n(1, 3), n(1, 3), n(1, 2), n(1, 2), n(0, 2), n(0, 2), n(1, 2), n(1, 2), n(1, 2), n(0, 1) == 1};
+    case 1:
+      return Pool{static_cast<Pool::Kind>(n(0, 1)), n(1, 3), n(1, 3), n(1, 2), n(1, 2), n(0, 1), n(0, 1)};
+    case 2:
+      return BatchNorm{static_cast<double>(n(0, 10)) / 10, std::pow(10.0, static_cast<double>(-n(2, 6)))};
+    case 3:
+      return Activation{static_cast<Activation::Kind>(n(0, 9)), static_cast<double>(n(0, 30)) / 7};
+    case 4:
+      return Dropout{static_cast<double>(n(0, 9)) / 10};
+    case 5:
+      return AlphaDropout{static_cast<double>(n(0, 9)) / 10};
+    default:
+      return GlobalAveragePool{};
+  }
+}
+
+RC_GTEST_PROP(Onnx, AnyChainOfLayersComesBack, ()) {
+  NetworkSpec spec{
+      {*rc::gen::inRange<std::int64_t>(1, 5), *rc::gen::inRange<std::int64_t>(1, 9), *rc::gen::inRange<std::int64_t>(1, 9)},
+      {},
+      {}};
+  const auto count = *rc::gen::inRange(1, 7);
+  for (int i = 0; i < count; ++i) spec.nodes.push_back({"", any_layer(), {}, {}});
+  spec.nodes.push_back({"", Flatten{}, {}, {}});
+  spec.nodes.push_back({"", Linear{3}, {}, {}});
+  RC_PRE(resolve(spec).ok());
+  const Model model = make_model(spec.input, spec.nodes);
+  const std::string bytes = to_onnx(model, "m").value();
+  const auto back = parse_onnx(bytes, "m");
+  RC_ASSERT(back.ok());
+  RC_ASSERT(back->network == model.network);
+  RC_ASSERT(to_onnx(*back, "m").value() == bytes);
 }
 
 TEST(OnnxWrite, NumbersPerFeatureTurnFromChannelsLastToChannelsFirst) {
