@@ -53,4 +53,14 @@ std::string suggestion(std::string_view word, std::span<const std::string> candi
   return text;
 }
 
+std::string one_line(std::string_view text, std::size_t limit) {
+  std::size_t end = text.size();
+  if (end > limit)  // between two characters: bytes 10xxxxxx continue one
+    for (end = limit; end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80;) --end;
+  std::string line(text.substr(0, end));
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  return end < text.size() ? line + "…" : line;
+}
+
 }  // namespace soma

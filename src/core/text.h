@@ -16,4 +16,7 @@ std::string one_of(std::span<const std::string> words);
 /// "; did you mean 'x'?" or "; known: a, b, c".
 std::string suggestion(std::string_view word, std::span<const std::string> candidates);
 
+/// `text` with control characters as spaces, cut with "…" beyond `limit` bytes: names out of foreign files in messages.
+std::string one_line(std::string_view text, std::size_t limit = 500);
+
 }  // namespace soma

@@ -13,6 +13,10 @@
 namespace soma {
 namespace {
 
+constexpr std::int64_t kMostWeights = std::int64_t{1} << 29;  // 2 GiB, what one ONNX file can hold
+constexpr std::int64_t kMostClasses = 1 << 20;
+constexpr std::int64_t kMostExtents = 64;  // of a shape
+
 /// "features.0.weight" → "features_0".
 std::string layer_name(const std::string& array) {
   const std::size_t dot = array.rfind('.');
@@ -104,10 +108,13 @@ const onnx::TensorProto* Importer::array(const Operator& op, int i) const {
   return has_input(op, i) ? arrays_.find(op.input(i)) : nullptr;
 }
 
-Result<Tensor> Importer::floats(const Operator& op, int i) const {
+Result<Tensor> Importer::floats(const Operator& op, int i) {
   const onnx::TensorProto* found = array(op, i);
   if (found == nullptr)
     return wrong(op, fmt::format("input {} as an array in the file", i + 1), has_input(op, i) ? "'" + op.input(i) + "'" : "none");
+  // Two operators may name one array: copies are counted, so that a small file cannot ask for endless memory.
+  taken_ += elements(extents(*found));
+  if (taken_ > kMostWeights) return wrong(op, fmt::format("at most {} weights in all", kMostWeights), "more");
   Tensor tensor{found->name(), extents(*found), float_values(*found)};
   if (tensor.values.size() != static_cast<std::size_t>(elements(tensor.shape)))
     return wrong(op, "arrays of floats", fmt::format("'{}'", op.input(i)));
@@ -118,7 +125,7 @@ std::optional<std::vector<std::int64_t>> Importer::integers(const Operator& op, 
   if (!has_input(op, i)) return std::nullopt;
   if (const auto at = integers_.find(op.input(i)); at != integers_.end()) return at->second;
   const onnx::TensorProto* found = array(op, i);
-  if (found == nullptr || found->dims_size() > 1) return std::nullopt;
+  if (found == nullptr || found->dims_size() > 1 || elements(extents(*found)) > kMostExtents) return std::nullopt;
   if (found->data_type() != onnx::TensorProto::INT64 && found->data_type() != onnx::TensorProto::INT32) return std::nullopt;
   return integer_values(*found);
 }
@@ -212,6 +219,8 @@ Result<Model> Importer::finish() {
   const Shape outputs = network->shapes.back();
   if (outputs.size() != 1)
     return wrong(fmt::format("wanted a flat output, got {}; try a flatten at the end", to_string(outputs)));
+  if (outputs[0] > kMostClasses)
+    return wrong(fmt::format("wanted at most {} outputs, got {}; try another model", kMostClasses, outputs[0]));
   model.loss = loss_of(network->spec.nodes.back().layer, outputs[0]);
   const std::int64_t classes = std::max<std::int64_t>(outputs[0], 2);
   for (std::int64_t c = 0; c < classes; ++c) model.class_names.push_back(std::to_string(c));

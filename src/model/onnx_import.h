@@ -51,7 +51,7 @@ class Importer {
   [[nodiscard]] Result<Value> any_value(const Operator& op, int i) const;
   [[nodiscard]] Result<Value> value(const Operator& op, int i) const;
   [[nodiscard]] const onnx::TensorProto* array(const Operator& op, int i) const;
-  [[nodiscard]] Result<Tensor> floats(const Operator& op, int i) const;
+  [[nodiscard]] Result<Tensor> floats(const Operator& op, int i);
   [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(const Operator& op, int i) const;
   [[nodiscard]] std::optional<float> scalar(const Operator& op, int i) const;
   [[nodiscard]] const Shape& shape(const Value& x) const {
@@ -107,7 +107,7 @@ class Importer {
   Shape input_;
   GraphArrays arrays_;
   std::string who_;
-  std::int64_t opset_ = 0;
+  std::int64_t opset_ = 0, taken_ = 0;
   std::vector<Made> made_;
   std::map<std::string, Value> values_;
   std::map<std::string, std::vector<std::int64_t>> integers_;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <utility>
 
 #include "model/layer_fields.h"
 #include "model/onnx.h"
@@ -109,7 +109,7 @@ NetworkSpec network_of(const Json& json, std::string& problem) {
   NetworkSpec spec;
   Members(json, problem)("input", spec.input);
   const auto nodes = json.find("nodes");
-  if (nodes == json.end() || !nodes->is_array()) problem = "no usable 'nodes'";
+  if (problem.empty() && (nodes == json.end() || !nodes->is_array())) problem = "no usable 'nodes'";
   if (!problem.empty()) return spec;
   for (const Json& object : *nodes) {
     const Members members(object, problem);
@@ -161,6 +161,7 @@ PreprocessStep step_of(const Json& json, const std::string& name, const GraphArr
 }  // namespace
 
 Words write_metadata(const Model& model, const NetworkSpec& resolved) {
+  (void)Json({model.name, model.label_name}).dump();  // throws, as the other words do, on what is not UTF-8
   Json steps = Json::array();
   for (const PreprocessStep& step : model.preprocess.steps) {
     steps.push_back({{"kind", kPreprocessWords[static_cast<std::size_t>(step.kind)]}});
@@ -187,13 +188,17 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
     const auto at = words.find(key);
     return at == words.end() ? std::string() : at->second;
   };
+  bool placed = false;  // whether `problem` says already which word it is in
   const auto parsed = [&](const std::string& key, bool (Json::*is_wanted)() const noexcept) {
     Json json = Json::parse(word(key), nullptr, false);
-    if (!(json.*is_wanted)() && problem.empty()) problem = fmt::format("'{}' is not what soma writes there", key);
+    if (!(json.*is_wanted)() && problem.empty()) {
+      problem = fmt::format("'{}' is not what soma writes there", key);
+      placed = true;
+    }
     return json;
   };
   const auto check = [&](const char* key) {
-    if (!problem.empty() && problem.find(key) == problem.npos) problem = fmt::format("'{}' has {}", key, problem);
+    if (!problem.empty() && !std::exchange(placed, true)) problem = fmt::format("'{}' has {}", key, problem);
     return problem.empty();
   };
 

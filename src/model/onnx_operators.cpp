@@ -21,13 +21,16 @@ Tensor transposed(const Tensor& w) {
   return t;
 }
 
-/// A bias as [out], whatever ones surround it; one number serves all outputs.
-bool flatten_bias(Tensor& bias, std::int64_t out) {
-  if (bias.values.size() == 1) bias.values.assign(static_cast<std::size_t>(out), bias.values[0]);
-  const auto is_out = [&](std::int64_t extent) { return extent == out; };
-  const auto is_one = [](std::int64_t extent) { return extent == 1; };
-  const bool fits = bias.values.size() == static_cast<std::size_t>(out) &&
-                    std::all_of(bias.shape.begin(), bias.shape.end(), [&](auto e) { return is_out(e) || is_one(e); });
+/// A constant that adds one number per output → [out]. Counted from the end, its extent `place` is `out`, the others are 1: the
+/// last one beside flat values, the third from the end beside images. A single number serves all outputs.
+bool flatten_bias(Tensor& bias, std::int64_t out, std::size_t place) {
+  const std::size_t rank = bias.shape.size();
+  bool fits = rank <= place + 1;
+  if (bias.values.size() == 1) {
+    bias.values.assign(static_cast<std::size_t>(out), bias.values[0]);
+  } else {
+    fits = fits && rank >= place && bias.shape[rank - place] == out && bias.values.size() == static_cast<std::size_t>(out);
+  }
   bias.shape = {out};
   return fits;
 }
@@ -72,7 +75,7 @@ Result<void> Importer::gemm(const Operator& op) {
     auto bias = floats(op, 2);
     if (!bias) return bias.error();
     const Shape given = bias->shape;
-    if (!flatten_bias(*bias, linear.out)) return wrong(op, fmt::format("a bias of {}", linear.out), to_string(given));
+    if (!flatten_bias(*bias, linear.out, 1)) return wrong(op, fmt::format("a bias of {}", linear.out), to_string(given));
     for (float& each : bias->values) each *= beta;
     arrays.emplace_back("bias", std::move(*bias));
   }
@@ -97,12 +100,9 @@ Result<void> Importer::add_bias(const Operator& op, int from, int constant) {
   auto* conv = source == nullptr ? nullptr : std::get_if<Conv2d>(&source->layer);
   const bool has_bias = linear != nullptr ? linear->bias : conv == nullptr || conv->bias;
   if (has_bias) return wrong(op, "a layer without bias before a constant", "'" + op.input(from) + "'");
-  // Beside a flat output the constant lies along the last extent, beside an image along the channels: [out, 1, 1].
   const std::int64_t out = source->shape[0];
   const Shape given = bias->shape;
-  const bool along = bias->values.size() == 1 || (linear != nullptr ? !given.empty() && given.back() == out
-                                                                    : given.size() >= 3 && given[given.size() - 3] == out);
-  if (!along || !flatten_bias(*bias, out))
+  if (!flatten_bias(*bias, out, linear != nullptr ? 1 : 3))
     return wrong(op, fmt::format("a constant for each of {} outputs", out), to_string(given));
   (linear != nullptr ? linear->bias : conv->bias) = true;
   source->arrays.emplace_back("bias", std::move(*bias));

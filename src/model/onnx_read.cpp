@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "model/check.h"
 #include "model/onnx.h"
 #include "nn/resolve.h"
@@ -18,7 +19,7 @@ constexpr int kDeepestMessage = 64;
 constexpr int kMostNodes = 10'000;
 
 Result<void> parse_message(std::string_view bytes, std::string_view who, onnx::ModelProto& proto) {
-  const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", who, what)}; };
+  const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", who, one_line(what))}; };
   if (bytes.size() > kMostBytes) return wrong(fmt::format("wanted at most {} bytes, got {}", kMostBytes, bytes.size()));
   const google::protobuf::LogSilencer silence;  // the library never prints
   google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
@@ -91,7 +92,7 @@ Result<Model> own_model(const std::map<std::string, std::string>& words, const S
   return model;
 }
 
-Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
+Result<Model> understood(const onnx::ModelProto& proto, std::string_view who) {
   auto arrays = GraphArrays::create(proto.graph(), who);
   if (!arrays) return arrays.error();
   const auto input = input_shape(proto.graph(), *arrays, who);
@@ -100,6 +101,13 @@ Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
   const auto mark = words.find("soma.graph");
   if (mark != words.end() && mark->second == fingerprint(proto.graph())) return own_model(words, *input, *arrays, who);
   return import_graph(proto, *input, std::move(*arrays), who);
+}
+
+/// Names in a foreign file may hold anything; a message stays one line.
+Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
+  auto model = understood(proto, who);
+  if (!model) return Error{model.error().kind, one_line(model.error().message)};
+  return model;
 }
 
 }  // namespace

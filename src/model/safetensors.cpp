@@ -11,6 +11,7 @@
 #include <set>
 
 #include "core/file.h"
+#include "core/text.h"
 
 namespace soma {
 namespace {
@@ -126,7 +127,7 @@ bool byte_size(const std::vector<std::uint64_t>& shape, std::uint64_t& bytes) {
 
 Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view who) {
   const auto wrong = [&](std::string_view what) {
-    return Error{Error::Kind::data, fmt::format("{}: no safetensors file: {}; try another file", who, what)};
+    return Error{Error::Kind::data, fmt::format("{}: no safetensors file: {}; try another file", who, one_line(what))};
   };
   if (bytes.size() < kLengthBytes) return wrong(fmt::format("wanted at least {} bytes, got {}", kLengthBytes, bytes.size()));
   std::uint64_t length = 0;
@@ -182,20 +183,23 @@ Result<TensorFile> read_safetensors(const std::filesystem::path& file) {
 }
 
 Result<void> write_safetensors(const TensorFile& contents, const std::filesystem::path& file) {
-  Json header = Json::object();
+  // Members are appended as to a vector: ordered_json would look for each new key among all others.
+  Json header = Json::object(), words = Json::object();
+  const auto append = [](Json& object, const std::string& key, Json value) {
+    object.get_ref<Json::object_t&>().emplace_back(key, std::move(value));
+  };
+  std::set<std::string> keys, names = {"__metadata__"};
   for (const auto& [key, value] : contents.metadata) {
-    SOMA_REQUIRE(!header["__metadata__"].contains(key));
-    header["__metadata__"][key] = value;
+    SOMA_REQUIRE(keys.insert(key).second);
+    append(words, key, value);
   }
-  std::set<std::string> names = {"__metadata__"};
+  if (!words.empty()) append(header, "__metadata__", std::move(words));
   std::uint64_t offset = 0;
   for (const Tensor& tensor : contents.tensors) {
     SOMA_REQUIRE(names.insert(tensor.name).second);
     SOMA_REQUIRE(static_cast<std::uint64_t>(elements(tensor.shape)) == tensor.values.size());
     const std::uint64_t end = offset + tensor.values.size() * sizeof(float);
-    // A vector of members keeps large headers linear: ordered_json looks for each new key among all others.
-    Json& entry = header.get_ref<Json::object_t&>().emplace_back(tensor.name, Json::object()).second;
-    entry = Json{{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    append(header, tensor.name, {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}});
     offset = end;
   }
   std::string text;

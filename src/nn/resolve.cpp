@@ -188,7 +188,7 @@ Result<void> name_nodes(NetworkSpec& spec) {
       return usage(fmt::format("layer {} is called 'input', which is the network's input; try another name", i + 1));
     const auto odd = [](char c) { return c == '.' || static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
     if (std::any_of(name.begin(), name.end(), odd))
-      return usage(fmt::format("layer {} wants a name without dots and blanks, got '{}'; try '_'", i + 1, name));
+      return usage(fmt::format("layer {} wants a name without dots and blanks, got '{}'; try '_'", i + 1, one_line(name, 80)));
     if (!taken.insert(name).second)
       return usage(fmt::format("two layers are called '{}'; try another name for layer {}", name, i + 1));
   }
@@ -217,7 +217,7 @@ Result<std::vector<std::int64_t>> inputs_of(const NetworkSpec& spec, std::size_t
     if (at == spec.nodes.end()) {
       std::vector<std::string> known = {"input"};
       for (std::size_t i = 0; i < node; ++i) known.push_back(spec.nodes[i].name);
-      return usage(fmt::format("{} reads unknown '{}'{}", who(spec, node), name, suggestion(name, known)));
+      return usage(fmt::format("{} reads unknown '{}'{}", who(spec, node), one_line(name, 80), suggestion(name, known)));
     }
     if (index >= self)
       return usage(fmt::format("{} reads '{}', which does not come before it; try another order", who(spec, node), name));
