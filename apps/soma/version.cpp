@@ -1,4 +1,4 @@
-// soma version: what was built, and what it runs on.
+// soma version → what was built, and what it runs on.
 #include <fmt/format.h>
 
 #include <memory>

@@ -114,7 +114,7 @@ constexpr auto tiles_of(std::index_sequence<I...>) {
 
 /// tiles[rows − 1] for tiles P panels wide.
 template <int P, bool kUnitRow>
-constexpr auto kTiles = tiles_of<P, kUnitRow>(std::make_index_sequence<kRows<P>>());
+constexpr auto kTiles = tiles_of<P, kUnitRow>(std::make_index_sequence<kRows<P> >());
 
 template <int P>
 HWY_ATTR void run_tiles(const Gemm<float>& g) {

@@ -1,4 +1,4 @@
-// one small network around every kind of layer, for the tests that walk them all.
+// a kind of layer → one small network around it, for the tests that walk them all.
 #pragma once
 
 #include <string>

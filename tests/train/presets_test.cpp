@@ -28,7 +28,6 @@ TEST(Presets, UnknownNamesGetTheNearestOrTheList) {
 
 TEST(Presets, MnistCnnHasThePublishedSettings) {
   const Config config = preset("mnist-cnn").value();
-  const OptimizerConfig adam;
   EXPECT_EQ(config.optimizer.kind, OptimizerConfig::Kind::adam);
   EXPECT_EQ(config.optimizer.rate, 0.001);
   EXPECT_EQ(config.optimizer.beta1, 0.9);
