@@ -19,7 +19,7 @@ Update<T> step_of(Kind kind, bool everything) {
   u.rho = T(0.9375);
   u.beta1 = T(0.875);
   u.beta2 = T(0.9921875);
-  u.epsilon = T(0x1p-20);
+  u.epsilon = T(0.0625);  // large enough for its place in the formula to show
   u.step1 = T(0x1p-5);
   u.step2 = T(0x1p-7);
   u.root2 = T(1.5);
