@@ -45,6 +45,7 @@ int usage_error(const CLI::App& program, const CLI::ParseError& error) {
 int run(int argc, char** argv) {
   CLI::App program("soma: trains, evaluates and uses small neural networks", "soma");
   program.require_subcommand(1);
+  program.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // a script may append its own
   program.set_version_flag("--version", fmt::format("soma {}", version()));
   Action action;
   for (const auto add : {add_train, add_eval, add_predict, add_info, add_data, add_version}) add(program, action);

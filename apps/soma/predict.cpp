@@ -106,7 +106,9 @@ void add_predict(CLI::App& program, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("predict", "Say what a model sees in files of raw samples");
   command->add_option("MODEL", options->model, "A model.onnx")->required();
-  command->add_option("FILE", options->files, "PNG, JPEG, CSV or NPY files")->required();
+  command->add_option("FILE", options->files, "PNG, JPEG, CSV or NPY files")
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->callback([options, &action] { action = [options] { return predict(*options); }; });
 }

@@ -119,21 +119,39 @@ TEST(Train, ItsOwnConfigGivesTheSameModel) {
   EXPECT_TRUE(scratch.read("a/model.onnx") == scratch.read("b/model.onnx"));
 }
 
+/// Many quick steps in few epochs, so that most checkpoints lie in the middle of one.
+void write_long_run(const Scratch& scratch) {
+  scratch.write("long.toml", R"(
+preprocess = [{ kind = "standardise" }]
+augment = { shift = 2 }
+[data]
+train = "digits:train"
+count = 1500
+test_fraction = 0.1
+[network]
+layers = [
+  { type = "flatten" }, { type = "linear", out = 12 }, { type = "relu" }, { type = "dropout", rate = 0.1 },
+  { type = "linear", out = "classes" },
+]
+[train]
+epochs = 4
+batch = 2
+threads = 1
+checkpoint_seconds = 0.01
+)");
+}
+
 TEST(Resume, AfterSigkillEndsInTheSameBytes) {
   const Scratch scratch;
-  const Arguments run = small_run({"--epochs", "30", "--batch", "8", "--set", "train.checkpoint_seconds=0.02"});
-  const auto with = [&](const Arguments& more) {
-    Arguments arguments = run;
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-  };
-  ASSERT_EQ(scratch.soma(with({"--out", "whole"})).status, 0);
+  write_long_run(scratch);
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(scratch.soma({"train", "long.toml", "--out", "whole"}).status, 0);
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
 
   int killed = 0;
-  for (std::uint64_t moment = 0; moment < 6; ++moment) {
-    const pid_t child = scratch.start(with({"--resume", "cut"}));
-    const auto delay = 20 + random_below(400, 7, stream(Stream::test), moment);  // milliseconds
-    std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+  for (std::uint64_t moment = 0; moment < 4; ++moment) {
+    const pid_t child = scratch.start({"train", "long.toml", "--resume", "cut"});
+    std::this_thread::sleep_for(whole * (0.2 + 0.5 * random_unit(7, stream(Stream::test), moment)));
     ::kill(child, SIGKILL);
     const Outcome outcome = scratch.wait(child);
     killed += outcome.status == 128 + SIGKILL ? 1 : 0;
@@ -143,17 +161,16 @@ TEST(Resume, AfterSigkillEndsInTheSameBytes) {
   const Outcome last = scratch.soma({"train", "--resume", "cut"});
   ASSERT_EQ(last.status, 0) << last.err;
   EXPECT_TRUE(scratch.read("cut/model.onnx") == scratch.read("whole/model.onnx"));
+  for (const auto& entry : std::filesystem::directory_iterator(scratch / "whole"))
+    EXPECT_THAT(entry.path().filename().string(), ::testing::Not(::testing::StartsWith(".")));
 }
 
 TEST(Resume, InterruptSavesSaysHowToGoOnAndExits130) {
   const Scratch scratch;
-  const Arguments settings = {"--epochs", "40", "--batch", "4"};
-  Arguments whole = small_run(settings), cut = small_run(settings);
-  whole.insert(whole.end(), {"--out", "whole"});
-  cut.insert(cut.end(), {"--out", "cut", "--json"});
-  ASSERT_EQ(scratch.soma(whole).status, 0);
+  write_long_run(scratch);
+  ASSERT_EQ(scratch.soma({"train", "long.toml", "--out", "whole"}).status, 0);
 
-  const pid_t child = scratch.start(cut);
+  const pid_t child = scratch.start({"train", "long.toml", "--out", "cut", "--json"});
   while (!std::filesystem::exists(scratch / "cut/checkpoint.safetensors") && ::kill(child, 0) == 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   ::kill(child, SIGINT);
@@ -264,7 +281,7 @@ TEST_F(Trained, IsDescribed) {
 }
 
 TEST_F(Trained, RefusesInputOfAnotherShape) {
-  scratch->write("table.csv", "a,b,class\n1,2,x\n3,4,y\n");
+  scratch->write("table.csv", "a,b,class\n1,2,3\n3,4,5\n");
   const Outcome outcome = scratch->soma({"eval", "m/model.onnx", "--data", "table.csv"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, ::testing::StartsWith("soma: "));

@@ -95,9 +95,9 @@ TEST_F(Usage, ChecksTargetsEverywhere) {
 }
 
 TEST_F(Usage, TellsUnknownDataFromMissingData) {
-  EXPECT_THAT(refused({"train", "mnist-mlp", "--data", "minst"}), HasSubstr("did you mean 'mnist'?"));
-  EXPECT_THAT(refused({"data", "info", "minst"}), HasSubstr("did you mean 'mnist'?"));
-  EXPECT_THAT(refused({"data", "fetch", "minst"}), HasSubstr("mnist"));
+  EXPECT_THAT(refused({"train", "mnist-mlp", "--data", "mnistt"}), HasSubstr("did you mean 'mnist'?"));
+  EXPECT_THAT(refused({"data", "info", "mnistt"}), HasSubstr("did you mean 'mnist'?"));
+  EXPECT_THAT(refused({"data", "fetch", "mnistt"}), HasSubstr("mnist"));
   const std::string empty = (scratch / "nothing").string();
   const std::string line = refused({"train", "mnist-mlp"}, 1, {{"SOMA_DATA=" + empty}});
   EXPECT_THAT(line, HasSubstr("soma data fetch mnist"));
