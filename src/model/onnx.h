@@ -64,7 +64,8 @@ std::vector<std::int64_t> integer_values(const onnx::TensorProto& array);
 /// Preprocessing as operators from `input` on; returns the name of the last value.
 std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph);
 
-/// Model without arrays ↔ metadata words; writing throws nlohmann's type_error for names not in UTF-8. The numbers of the preprocessing steps stay in the graph's arrays.
+/// Model without arrays ↔ metadata words; writing throws nlohmann's type_error for names not in UTF-8. The numbers of the
+/// preprocessing steps stay in the graph's arrays.
 std::map<std::string, std::string> write_metadata(const Model& model, const NetworkSpec& resolved);
 [[nodiscard]] Result<Model> read_metadata(const std::map<std::string, std::string>& words, const Shape& input,
                                           const GraphArrays& arrays, std::string_view who);
@@ -75,11 +76,5 @@ std::string fingerprint(const onnx::GraphProto& graph);
 /// A graph other tools made → layers, by its operators alone.
 [[nodiscard]] Result<Model> import_graph(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays,
                                          std::string_view who);
-
-/// Trusts nothing in `bytes`. Errors begin with `who`.
-[[nodiscard]] Result<Model> parse_onnx(std::string_view bytes, std::string_view who);
-
-/// The whole file.
-[[nodiscard]] Result<std::string> to_onnx(const Model& model, std::string_view who);
 
 }  // namespace soma

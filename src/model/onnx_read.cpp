@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "model/check.h"
 #include "model/onnx.h"
+#include "model/onnx_bytes.h"
 #include "nn/resolve.h"
 
 namespace soma {

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "model/check.h"
 #include "model/onnx.h"
+#include "model/onnx_bytes.h"
 #include "nn/resolve.h"
 #include "nn/visit.h"
 #include "soma/device.h"

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "model/onnx.h"
+#include "model/onnx_bytes.h"
 #include "model/zoo.h"
 
 namespace soma {

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/file.h"
+#include "model/onnx_bytes.h"
 #include "model/scratch.h"
 #include "model/zoo.h"
 
