@@ -64,7 +64,8 @@ std::vector<std::int64_t> integer_values(const onnx::TensorProto& array);
 /// Preprocessing as operators from `input` on; returns the name of the last value.
 std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph);
 
-/// Model without arrays ↔ metadata words; writing throws nlohmann's type_error for names not in UTF-8. The numbers of the preprocessing steps stay in the graph's arrays.
+/// Model without arrays ↔ metadata words; writing throws nlohmann's type_error for names not in UTF-8. The numbers of the
+/// preprocessing steps stay in the graph's arrays.
 std::map<std::string, std::string> write_metadata(const Model& model, const NetworkSpec& resolved);
 [[nodiscard]] Result<Model> read_metadata(const std::map<std::string, std::string>& words, const Shape& input,
                                           const GraphArrays& arrays, std::string_view who);
