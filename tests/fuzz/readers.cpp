@@ -4,10 +4,6 @@
 #include <string_view>
 
 #include "data/gzip.h"
-#include "data/idx.h"
-#include "data/image.h"
-#include "data/npy.h"
-#include "data/table.h"
 #include "model/onnx.h"
 #include "model/safetensors.h"
 #include "soma/soma.h"
@@ -23,11 +19,7 @@ void check(const soma::Result<T>& result) {
 }
 
 using Reader = void (*)(std::string_view bytes);
-[[maybe_unused]] constexpr Reader idx = [](std::string_view bytes) { check(soma::parse_idx(bytes, "fuzz")); };
 [[maybe_unused]] constexpr Reader gzip = [](std::string_view bytes) { check(soma::gunzip(bytes, "fuzz", 1 << 24)); };
-[[maybe_unused]] constexpr Reader csv = [](std::string_view bytes) { check(soma::parse_table(bytes, "fuzz", {})); };
-[[maybe_unused]] constexpr Reader npy = [](std::string_view bytes) { check(soma::parse_npy(bytes, "fuzz")); };
-[[maybe_unused]] constexpr Reader image = [](std::string_view bytes) { check(soma::decode_image(bytes, "fuzz")); };
 [[maybe_unused]] constexpr Reader safetensors = [](std::string_view bytes) { check(soma::parse_safetensors(bytes, "fuzz")); };
 [[maybe_unused]] constexpr Reader onnx = [](std::string_view bytes) { check(soma::parse_onnx(bytes, "fuzz")); };
 
