@@ -10,7 +10,8 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::string_view kCsv = "length,\"colour, named\",species\n5.1,red,setosa\n4.9,\"blue\",virginica\n"sv;
+// The first byte says how the table is to be read: 0 as it stands.
+constexpr std::string_view kCsv = "\0length,\"colour, named\",species\n5.1,red,setosa\n4.9,\"blue\",virginica\n"sv;
 constexpr std::string_view kNpy =
     "\x93NUMPY\x01\x00\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }          \n"
     "\x00\x00\x80\x3f\x00\x00\x00\x40"sv;

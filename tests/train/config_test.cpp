@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/file.h"
+#include "model/scratch.h"
 #include "train/config_fields.h"
 
 namespace soma {
@@ -137,7 +138,8 @@ TEST(Config, PlacesErrorsOfTheTomlItself) {
 }
 
 TEST(Config, LoadsFilesAndNamesThemInErrors) {
-  const std::string file = ::testing::TempDir() + "soma_config_test.toml";
+  const Scratch scratch;
+  const std::string file = (scratch / "config.toml").string();
   ASSERT_TRUE(write_file(file, "[train]\nepochs = 3\n"));
   const Result<Config> config = load_config(file);
   ASSERT_TRUE(config) << config.error().message;

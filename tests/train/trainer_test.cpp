@@ -9,6 +9,7 @@
 #include "allocations.h"
 #include "core/file.h"
 #include "core/random.h"
+#include "model/scratch.h"
 #include "soma/train.h"
 
 namespace soma {
@@ -63,13 +64,6 @@ Config small_config() {
   return config;
 }
 
-fs::path scratch(const std::string& name) {
-  const fs::path path = fs::path(testing::TempDir()) / ("soma_trainer_" + name);
-  fs::remove_all(path);
-  fs::create_directories(path);
-  return path;
-}
-
 Trainer make(const Config& config, const RunData& data) {
   auto trainer = Trainer::create(config, data);
   if (!trainer) throw std::runtime_error(trainer.error().message);
@@ -117,7 +111,8 @@ TEST_P(EveryOptimizer, GivesTheSameBitsOnAnyNumberOfThreadsAndAfterAnInterruptio
 
   config.train.threads = 3;
   Trainer threaded = make(config, data);
-  const fs::path checkpoint = scratch("optimizers") / "checkpoint.safetensors";
+  const Scratch scratch;
+  const fs::path checkpoint = scratch / "checkpoint.safetensors";
   for (int step = 0; step < 7; ++step) threaded.step().value();  // into the middle of the second epoch
   threaded.save(checkpoint).value();
   finish(threaded);
@@ -132,7 +127,8 @@ TEST_P(EveryOptimizer, GivesTheSameBitsOnAnyNumberOfThreadsAndAfterAnInterruptio
 using O = OptimizerConfig::Kind;
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryOptimizer,
                          testing::Values(O::sgd, O::momentum, O::nesterov, O::adagrad, O::adadelta, O::rmsprop, O::adam, O::adamw,
-                                         O::nadam));
+                                         O::nadam),
+                         [](const auto& of) { return "Kind" + std::to_string(of.index); });
 
 TEST(Trainer, ResumesFromEveryStep) {
   const RunData data = run_data(70, true);
@@ -141,7 +137,8 @@ TEST(Trainer, ResumesFromEveryStep) {
   config.data.validation_fraction = 0.1;
   config.train.early_stopping = 5;
   config.schedule.kind = ScheduleConfig::Kind::plateau;
-  const fs::path checkpoint = scratch("every_step") / "checkpoint.safetensors";
+  const Scratch scratch;
+  const fs::path checkpoint = scratch / "checkpoint.safetensors";
   Trainer whole = make(config, data);
   finish(whole);
   Trainer walker = make(config, data);
@@ -222,7 +219,8 @@ TEST(Trainer, StopsWhenAskedAndGoesOnAsIfNothingHappened) {
   Trainer whole = make(config, data);
   finish(whole);
 
-  const fs::path out = scratch("stop");
+  const Scratch scratch;
+  const fs::path out = scratch / "stop";
   std::atomic<bool> stop{false};
   int steps = 0;
   TrainHooks hooks;
@@ -246,7 +244,8 @@ TEST(Trainer, StopsWhenAskedAndGoesOnAsIfNothingHappened) {
 TEST(Trainer, RefusesTheCheckpointOfAnotherConfig) {
   const RunData data = run_data();
   Config config = small_config();
-  const fs::path checkpoint = scratch("other") / "checkpoint.safetensors";
+  const Scratch scratch;
+  const fs::path checkpoint = scratch / "checkpoint.safetensors";
   make(config, data).save(checkpoint).value();
   config.train.threads = 2;
   config.train.epochs = 9;
