@@ -144,9 +144,9 @@ Importer::Made* Importer::sole_source(const Operator& op, int i) {
   return source.output == op.input(i) && readers_[op.input(i)] == 1 ? &source : nullptr;
 }
 
-Result<void> Importer::add(const Operator& op, Layer layer, const std::vector<Value>& inputs,
+Result<void> Importer::add(const Operator& op, const Layer& layer, const std::vector<Value>& inputs,
                            std::vector<std::pair<std::string, Tensor>> arrays) {
-  Made made{std::move(layer), {}, {}, std::move(arrays), "", op.output(0)};
+  Made made{layer, {}, {}, std::move(arrays), "", op.output(0)};
   std::vector<Shape> shapes;
   for (const Value& input : inputs) {
     made.inputs.push_back(input.layer);

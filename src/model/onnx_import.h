@@ -61,7 +61,7 @@ class Importer {
   [[nodiscard]] Made* sole_source(const Operator& op, int i);
 
   // What an operator makes.
-  [[nodiscard]] Result<void> add(const Operator& op, Layer layer, const std::vector<Value>& inputs,
+  [[nodiscard]] Result<void> add(const Operator& op, const Layer& layer, const std::vector<Value>& inputs,
                                  std::vector<std::pair<std::string, Tensor>> arrays = {});
   [[nodiscard]] Result<void> alias(const Operator& op, const Value& x, Value::Form form = Value::Form::plain);
   void know(const Operator& op, std::vector<std::int64_t> integers) { integers_[op.output(0)] = std::move(integers); }

@@ -35,7 +35,7 @@ std::vector<Layer> layers_of_every_kind() {
                             Softmax{},
                             Softmax{true}};
   for (int kind = 0; kind <= static_cast<int>(Activation::Kind::silu); ++kind)
-    all.push_back(Activation{static_cast<Activation::Kind>(kind), 0});
+    all.emplace_back(Activation{static_cast<Activation::Kind>(kind), 0});
   return all;
 }
 

@@ -17,7 +17,7 @@
 namespace soma {
 namespace {
 
-void set_window(onnx::NodeProto& node, std::vector<std::int64_t> kernel, std::int64_t stride_h, std::int64_t stride_w,
+void set_window(onnx::NodeProto& node, const std::vector<std::int64_t>& kernel, std::int64_t stride_h, std::int64_t stride_w,
                 std::int64_t padding_h, std::int64_t padding_w) {
   set_attribute(node, "kernel_shape", kernel);
   set_attribute(node, "pads", std::vector<std::int64_t>{padding_h, padding_w, padding_h, padding_w});
