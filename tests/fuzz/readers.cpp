@@ -1,4 +1,4 @@
-// any bytes → a value or an Error, never a crash: gzip, config, safetensors and ONNX; SOMA_READER names which.
+// any bytes → a value or an Error, never a crash: one libFuzzer program for each reader, SOMA_READER names it.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -19,12 +19,14 @@ void check(const soma::Result<T>& result) {
 }
 
 using Reader = void (*)(std::string_view bytes);
-[[maybe_unused]] constexpr Reader gzip = [](std::string_view bytes) { check(soma::gunzip(bytes, "fuzz", 1 << 24)); };
-[[maybe_unused]] constexpr Reader safetensors = [](std::string_view bytes) { check(soma::parse_safetensors(bytes, "fuzz")); };
-[[maybe_unused]] constexpr Reader onnx = [](std::string_view bytes) { check(soma::parse_onnx(bytes, "fuzz")); };
+[[maybe_unused]] constexpr Reader read_gzip = [](std::string_view bytes) { check(soma::gunzip(bytes, "fuzz", 1 << 24)); };
+[[maybe_unused]] constexpr Reader read_safetensors = [](std::string_view bytes) {
+  check(soma::parse_safetensors(bytes, "fuzz"));
+};
+[[maybe_unused]] constexpr Reader read_onnx = [](std::string_view bytes) { check(soma::parse_onnx(bytes, "fuzz")); };
 
 // What can be read can be written, and reads back as the same.
-[[maybe_unused]] constexpr Reader config = [](std::string_view bytes) {
+[[maybe_unused]] constexpr Reader read_config = [](std::string_view bytes) {
   const auto first = soma::parse_config(bytes, "fuzz");
   check(first);
   if (!first) return;
