@@ -218,7 +218,8 @@ TEST(OnnxImport, ListsEveryOperatorItDoesNotKnow) {
 }
 
 TEST(OnnxImport, RefusesWhatALayerCannotDo) {
-  const auto refused = [](Shape input, const std::string& op, const std::function<void(onnx::NodeProto&, Foreign&)>& change) {
+  const auto refused = [](const Shape& input, const std::string& op,
+                          const std::function<void(onnx::NodeProto&, Foreign&)>& change) {
     Foreign f(input);
     change(f.graph.add(op, {"x"}, "y"), f);
     return f.problem();

@@ -98,7 +98,7 @@ const auto name_of = [](const auto& each) { return each.param.name; };
 INSTANTIATE_TEST_SUITE_P(Onnx, EveryModel, testing::ValuesIn(zoo()), name_of);
 INSTANTIATE_TEST_SUITE_P(Onnx, EveryNetwork, testing::ValuesIn(without_preprocessing()), name_of);
 
-Node node(Layer layer) { return {"", std::move(layer), {}, {}}; }
+Node node(const Layer& layer) { return {"", layer, {}, {}}; }
 
 // Written by soma 0.1.0. Whatever later versions write, this must stay readable.
 TEST(OnnxRead, AFileOfTheFirstVersion) {

@@ -99,7 +99,8 @@ TEST(Safetensors, TruncatedFilesAreRefused) {
 TEST(Safetensors, LyingHeadersAreRefused) {
   EXPECT_EQ(problem("1234"), "x.safetensors: no safetensors file: wanted at least 8 bytes, got 4; try another file");
   EXPECT_THAT(problem(std::string(8, '\xff')), HasSubstr("does not fit the file of 8"));
-  std::string large(100'000'100, ' ');
+  std::string large;
+  large.resize(100'000'100, ' ');
   const std::uint64_t length = 100'000'001;
   std::memcpy(large.data(), &length, sizeof length);
   EXPECT_THAT(problem(large), HasSubstr("header of 100000001 bytes does not fit"));

@@ -1,7 +1,7 @@
 // nothing → an empty directory that is gone at the end of the scope.
 #pragma once
 
-#include <stdlib.h>
+#include <stdlib.h>  // NOLINT(modernize-deprecated-headers): mkdtemp is POSIX, not C++
 
 #include <filesystem>
 #include <stdexcept>

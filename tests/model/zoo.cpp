@@ -26,8 +26,8 @@ Dataset make_samples(const Shape& shape, std::int64_t count, bool bytes) {
   return samples;
 }
 
-Node node(Layer layer, std::vector<std::string> inputs = {}, std::string name = "") {
-  return {std::move(name), std::move(layer), std::move(inputs), {}};
+Node node(const Layer& layer, std::vector<std::string> inputs = {}, std::string name = "") {
+  return {std::move(name), layer, std::move(inputs), {}};
 }
 
 PreprocessStep affine(PreprocessKind kind, std::size_t numbers, float offset, float divisor) {

@@ -12,9 +12,9 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-NetworkSpec spec(Shape input, std::vector<Layer> layers) {
+NetworkSpec spec(Shape input, const std::vector<Layer>& layers) {
   NetworkSpec made{std::move(input), {}, {}};
-  for (Layer& layer : layers) made.nodes.push_back({"", layer, {}, {}});
+  for (const Layer& layer : layers) made.nodes.push_back({"", layer, {}, {}});
   return made;
 }
 
