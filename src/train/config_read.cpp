@@ -33,10 +33,10 @@ class Reader {
  public:
   explicit Reader(std::string_view origin) : origin_(origin) {}
 
-  /// The members of `value` named in `table`, left alone where the table says nothing. `prefix` is the dotted way here.
+  /// The members of `value` named in `table`, left alone where the table says nothing. `prefix` is the dotted way here;
+  /// `known` are keys that somebody else reads.
   template <class T>
-  void read(const toml::table& table, T& value, const std::string& prefix) {
-    std::vector<std::string> known;
+  void read(const toml::table& table, T& value, const std::string& prefix, std::vector<std::string> known = {}) {
     fields(value, [&](std::string_view key, auto&& member) {
       known.push_back(prefix + std::string(key));
       if (const toml::node* node = table.get(key); node != nullptr && !error_) take(*node, member, known.back());
@@ -186,11 +186,9 @@ class Reader {
     for (const Layer& prototype : layer_prototypes()) {
       known.push_back(layer_kind(prototype));
       if (known.back() != normalised(type->get())) continue;
-      toml::table rest = *table;
-      rest.erase("type");
       value.layer = prototype;
-      read(rest, value, known.back() + ".");
-      if (auto* pool = std::get_if<Pool>(&value.layer); pool != nullptr && !rest.contains("stride")) {
+      read(*table, value, known.back() + ".", {known.back() + ".type"});
+      if (auto* pool = std::get_if<Pool>(&value.layer); pool != nullptr && !table->contains("stride")) {
         pool->stride_h = pool->size_h;
         pool->stride_w = pool->size_w;
       }
