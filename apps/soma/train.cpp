@@ -36,26 +36,34 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-/// The file or preset asked for; without either, the config of the run to resume.
+Result<Config> named_config(const std::string& name) {
+  const auto presets = preset_names();
+  if (std::find(presets.begin(), presets.end(), name) != presets.end()) return preset(name);
+  const bool looks_like_file = name.ends_with(".toml") || name.find('/') != std::string::npos;
+  if (!looks_like_file && !exists(name)) return preset(name).error();
+  Result<Config> config = load_config(name);
+  if (config && config->name.empty()) config->name = fs::path(name).stem().string();
+  return config;
+}
+
+/// The config of the run to resume, once there is one; else the file or preset asked for.
 Result<Config> base_config(const Options& options) {
-  if (options.config.empty() && options.resume.empty())
+  const fs::path kept = fs::path(options.resume) / "config.toml";
+  const bool resumes = !options.resume.empty() && exists(kept);
+  if (options.config.empty() && !options.resume.empty() && !resumes)
+    return usage(fmt::format("--resume {}: no config.toml there; name the CONFIG or preset as well", options.resume));
+  if (options.config.empty() && !resumes)
     return usage("train: wanted a CONFIG.toml, a preset or --resume DIR; presets: " +
                  fmt::format("{}", fmt::join(preset_names(), ", ")));
-  if (options.config.empty()) {
-    const fs::path file = fs::path(options.resume) / "config.toml";
-    if (!is_there(file))
-      return usage(fmt::format("--resume {}: no config.toml there; name the CONFIG or preset as well", options.resume));
-    return load_config(file);
-  }
-  const auto presets = preset_names();
-  if (std::find(presets.begin(), presets.end(), options.config) != presets.end()) return preset(options.config);
-  const bool looks_like_file = options.config.ends_with(".toml") || options.config.find('/') != std::string::npos;
-  if (looks_like_file || is_there(options.config)) {
-    Result<Config> config = load_config(options.config);
-    if (config && config->name.empty()) config->name = fs::path(options.config).stem().string();
-    return config;
-  }
-  return preset(options.config).error();
+  if (!resumes) return named_config(options.config);
+  Result<Config> config = load_config(kept);
+  if (!config || options.config.empty()) return config;
+  const Result<Config> named = named_config(options.config);
+  if (!named) return named;
+  if (named->name != config->name)
+    return usage(fmt::format("--resume {}: wanted a run of '{}', got one of '{}'; try another directory, or leave '{}' away",
+                             options.resume, named->name, config->name, options.config));
+  return config;
 }
 
 /// --data: a known name with splits means its train and test split, anything else is split as data.test_fraction says.

@@ -195,6 +195,19 @@ TEST(Resume, StartsAfreshWhereThereIsNoCheckpoint) {
   EXPECT_TRUE(std::filesystem::exists(scratch / "new/model.onnx"));
 }
 
+TEST(Resume, KeepsTheSettingsOfTheRunWhateverThePresetSays) {
+  const Scratch scratch;
+  ASSERT_EQ(scratch.soma(small_run({"--out", "run"})).status, 0);
+  const Outcome again = scratch.soma({"train", "mnist-mlp", "--resume", "run", "--json"});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(last_line(again.out)["epochs"], 3);  // not the preset's 10, on 240 digits and not on MNIST
+  EXPECT_EQ(last_line(again.out)["samples"], 240);
+
+  const Outcome other = scratch.soma({"train", "mnist-cnn", "--resume", "run"});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("--resume run: wanted a run of 'mnist-cnn', got one of 'mnist-mlp'"));
+}
+
 class Trained : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
