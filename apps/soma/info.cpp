@@ -77,6 +77,9 @@ Result<Subject> subject_of(const std::string& source) {
     const Result<Config> config = preset(source);
     return config ? from_config(*config, source) : Result<Subject>(config.error());
   }
+  std::error_code ignored;
+  const bool plain_word = source.find_first_of("./") == std::string::npos && !std::filesystem::exists(source, ignored);
+  if (plain_word) return preset(source).error();
   if (!source.ends_with(".toml")) return from_model(source);
   const Result<Config> config = load_config(source);
   if (!config) return config.error();

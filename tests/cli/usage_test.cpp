@@ -57,6 +57,7 @@ TEST_F(Usage, HelpIsNoError) {
 
 TEST_F(Usage, ChecksTheConfig) {
   EXPECT_EQ(refused({"train", "mnist-cn"}), "soma: unknown preset 'mnist-cn'; did you mean 'mnist-cnn'?\n");
+  EXPECT_EQ(refused({"info", "mnist-cn"}), "soma: unknown preset 'mnist-cn'; did you mean 'mnist-cnn'?\n");
   EXPECT_THAT(refused({"train", "none.toml"}), HasSubstr("none.toml: cannot open: No such file or directory"));
   EXPECT_THAT(refused({"train"}), HasSubstr("wanted a CONFIG.toml, a preset or --resume DIR"));
   scratch.write("a.toml", "[data]\ntrain = \"digits\"\n\n[optimiser]\nrate = 1\n");
