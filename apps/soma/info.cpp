@@ -106,6 +106,7 @@ void print_subject(const Subject& subject, const std::vector<LayerSummary>& laye
   fmt::print("preprocess  {}\n", none_or(subject.preprocess));
   fmt::print("classes     {}: {}\n", subject.class_names.size(), none_or(subject.class_names));
   std::vector<Row> rows;
+  rows.reserve(layers.size() + 1);
   for (const LayerSummary& layer : layers)
     rows.push_back({layer.name, layer.kind, to_string(layer.output), grouped(layer.parameters), grouped(layer.flops),
                     bytes(layer.memory_bytes)});

@@ -34,7 +34,7 @@ int usage_error(const CLI::App& program, const CLI::ParseError& error) {
   const CLI::App& command = chosen(program);
   std::string path = command.get_name();
   for (const CLI::App* parent = command.get_parent(); parent != nullptr; parent = parent->get_parent())
-    path = parent->get_name() + " " + path;
+    path.insert(0, parent->get_name() + " ");
   const bool has_commands = !names(command).empty();
   if (const auto extras = command.remaining(); has_commands && !extras.empty())
     return complain(wrong_usage, fmt::format("unknown command '{}'; known: {}", extras.front(), names(command)));

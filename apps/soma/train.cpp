@@ -40,7 +40,7 @@ Result<Config> named_config(const std::string& name) {
   const auto presets = preset_names();
   if (std::find(presets.begin(), presets.end(), name) != presets.end()) return preset(name);
   const bool looks_like_file = name.ends_with(".toml") || name.find('/') != std::string::npos;
-  if (!looks_like_file && !exists(name)) return preset(name).error();
+  if (!looks_like_file && !is_there(name)) return preset(name).error();
   Result<Config> config = load_config(name);
   if (config && config->name.empty()) config->name = fs::path(name).stem().string();
   return config;
@@ -49,7 +49,7 @@ Result<Config> named_config(const std::string& name) {
 /// The config of the run to resume, once there is one; else the file or preset asked for.
 Result<Config> base_config(const Options& options) {
   const fs::path kept = fs::path(options.resume) / "config.toml";
-  const bool resumes = !options.resume.empty() && exists(kept);
+  const bool resumes = !options.resume.empty() && is_there(kept);
   if (options.config.empty() && !options.resume.empty() && !resumes)
     return usage(fmt::format("--resume {}: no config.toml there; name the CONFIG or preset as well", options.resume));
   if (options.config.empty() && !resumes)
