@@ -77,7 +77,8 @@ class Trainer {
   [[nodiscard]] bool finished() const;
 
   /// Trains to the end, or until hooks.stop. Writes into `out` when that is not empty: config.toml at once,
-  /// checkpoint.safetensors and history.csv after each epoch and every checkpoint_seconds, model.onnx at the end.
+  /// checkpoint.safetensors and history.csv after an epoch (at most once a second) and every checkpoint_seconds, model.onnx at
+  /// the end.
   [[nodiscard]] Result<TrainReport> run(const std::filesystem::path& out = {}, const TrainHooks& hooks = {});
 
   /// The exact state: weights, optimizer, schedule, position in the data, history.

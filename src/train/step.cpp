@@ -13,6 +13,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+/// Shares `count` units of `numbers` numbers each; alone where a barrier would cost more than the work.
+template <class F>
+void share(Team& team, std::int64_t count, std::int64_t numbers, F&& f) {
+  if (count * numbers >= 16384)
+    team.share(count, std::forward<F>(f));
+  else if (count > 0)
+    f(std::int64_t{0}, count, 0);
+}
+
 }  // namespace
 
 RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads)
@@ -44,7 +53,7 @@ Result<void> RunState::step() {
 
 Result<void> RunState::batch(bool first) {
   const std::int64_t rows = std::min(config.train.batch, samples() - at.next);
-  team.share(rows, [&](std::int64_t begin, std::int64_t end, int) {
+  share(team, rows, batches.row_size(), [&](std::int64_t begin, std::int64_t end, int) {
     batches.fill(at.next + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
   });
   const Net<float>::Mode mode{true, config.train.seed, static_cast<std::uint64_t>(at.batch)};
@@ -87,7 +96,7 @@ void RunState::update(std::int64_t batches_in_step) {
   const std::int64_t weights = net.plan().weight_end, end = net.plan().trained_end;
   constexpr std::int64_t kLine = 16;  // floats in a cache line: no two members write to one
   const auto apply = [&](const Update<float>& numbers, std::int64_t first, std::int64_t last) {
-    team.share((last - first) / kLine, [&](std::int64_t begin, std::int64_t stop, int) {
+    share(team, (last - first) / kLine, kLine, [&](std::int64_t begin, std::int64_t stop, int) {
       const std::int64_t from = first + begin * kLine;
       net.kernels().update(numbers, net.parameters() + from, net.parameter_gradients() + from,
                            state0.size() > 0 ? state0.data() + from : nullptr, state1.size() > 0 ? state1.data() + from : nullptr,
@@ -106,7 +115,7 @@ LossSum RunState::evaluate(const Dataset& set) {
   LossSum sum;
   for (std::int64_t first = 0; first < set.count; first += config.train.batch) {
     const std::int64_t rows = std::min(config.train.batch, set.count - first);
-    team.share(rows, [&](std::int64_t begin, std::int64_t end, int) {
+    share(team, rows, batches.row_size(), [&](std::int64_t begin, std::int64_t end, int) {
       rows_of.fill(first + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
     });
     net.forward(rows, {});

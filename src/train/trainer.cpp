@@ -146,8 +146,10 @@ Result<TrainReport> Trainer::run(const std::filesystem::path& out, const TrainHo
     const bool epoch_done = s.at.epoch > epoch;
     if (epoch_done && hooks.on_epoch) hooks.on_epoch(s.history.back());
     report.interrupted = hooks.stop != nullptr && hooks.stop->load(std::memory_order_relaxed) && !finished();
-    const bool due = std::chrono::duration<double>(Clock::now() - saved_at).count() >= s.config.train.checkpoint_seconds;
-    if (epoch_done || due || report.interrupted) {
+    // Small networks finish an epoch in less time than a disk takes to keep it: then one checkpoint a second is enough.
+    const double age = std::chrono::duration<double>(Clock::now() - saved_at).count();
+    const bool due = age >= s.config.train.checkpoint_seconds || (epoch_done && age >= 1);
+    if (due || report.interrupted || finished()) {
       if (auto saved = checkpoint(); !saved) return saved.error();
       saved_at = Clock::now();
     }
