@@ -21,7 +21,7 @@ struct Init {
     he,       ///< variance 2 / fan_in
     xavier,   ///< variance 2 / (fan_in + fan_out)
     lecun,    ///< variance 1 / fan_in
-    uniform,  ///< [min, max)
+    uniform,  ///< [min, max), biases too; the other kinds start them at 0
   };
   enum class Distribution { normal, uniform };
   Kind kind = Kind::he;
