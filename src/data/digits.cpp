@@ -161,7 +161,7 @@ void ink(const std::vector<Piece>& pieces, float softness, std::uint8_t* pixels)
         const Point d{static_cast<float>(x) + 0.5F - p.a.x, static_cast<float>(y) + 0.5F - p.a.y};
         const float t = std::clamp((d.x * along.x + d.y * along.y) / length2, 0.0F, 1.0F);
         const float dx = d.x - t * along.x, dy = d.y - t * along.y;
-        float& best = depth[static_cast<std::size_t>(y * kSide + x)];
+        float& best = depth[static_cast<std::size_t>(y) * kSide + static_cast<std::size_t>(x)];
         best = std::max(best, p.radius_a + t * (p.radius_b - p.radius_a) - std::sqrt(dx * dx + dy * dy));
       }
   }

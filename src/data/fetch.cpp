@@ -16,8 +16,6 @@
 #include "data/sha256.h"
 #include "soma/dataset.h"
 
-extern char** environ;
-
 namespace soma {
 namespace {
 
@@ -100,6 +98,7 @@ Result<void> run_curl(const std::string& url, const fs::path& output) {
       "600",  "--retry", "2",        "--proto",      "=https,file", "--max-filesize",    limit, "--output",
       target, "--",      url};
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
 
