@@ -10,19 +10,13 @@
 namespace soma::app {
 namespace {
 
-#if defined(__clang__)
-constexpr const char* kCompiler = "clang " __clang_version__;
-#else
-constexpr const char* kCompiler = "g++ " __VERSION__;
-#endif
-
 int print_version(bool json) {
   const Result<std::string> chosen = target();
   if (!chosen) return complain({Error::Kind::usage, chosen.error().message});
   if (json) {
     const nlohmann::ordered_json object = {{"version", version()},           {"target", *chosen},
                                            {"targets", targets()},           {"machine", machine()},
-                                           {"threads", available_threads()}, {"compiler", kCompiler}};
+                                           {"threads", available_threads()}, {"compiler", compiler()}};
     fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return done;
   }
@@ -30,7 +24,7 @@ int print_version(bool json) {
   fmt::print("target    {} (usable: {})\n", *chosen, fmt::join(targets(), ", "));
   fmt::print("machine   {}\n", machine());
   fmt::print("threads   {}\n", available_threads());
-  fmt::print("compiler  {}\n", kCompiler);
+  fmt::print("compiler  {}\n", compiler());
   return done;
 }
 

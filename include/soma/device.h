@@ -24,4 +24,7 @@ int available_threads();
 /// "AMD EPYC, 2 cores".
 std::string machine();
 
+/// What built this library: "g++ 12.2.0".
+std::string_view compiler();
+
 }  // namespace soma

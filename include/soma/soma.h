@@ -5,6 +5,7 @@
 #include "soma/dataset.h"  // IWYU pragma: export
 #include "soma/device.h"   // IWYU pragma: export
 #include "soma/error.h"    // IWYU pragma: export
+#include "soma/lab.h"      // IWYU pragma: export
 #include "soma/model.h"    // IWYU pragma: export
 #include "soma/network.h"  // IWYU pragma: export
 #include "soma/tensor.h"   // IWYU pragma: export

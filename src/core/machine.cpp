@@ -1,4 +1,4 @@
-// this machine → version, usable cores and the processor's name.
+// this machine → version, compiler, usable cores and the processor's name.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -43,6 +43,14 @@ int available_threads() {
 std::string machine() {
   const int cores = available_threads();
   return fmt::format("{}, {} {}", processor(), cores, cores == 1 ? "core" : "cores");
+}
+
+std::string_view compiler() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#else
+  return "g++ " __VERSION__;
+#endif
 }
 
 }  // namespace soma

@@ -28,8 +28,8 @@ class Usage : public ::testing::Test {
 };
 
 TEST_F(Usage, WantsACommandItKnows) {
-  EXPECT_EQ(refused({}), "soma: wanted a command: train, eval, predict, info, data, version; try soma --help\n");
-  EXPECT_EQ(refused({"trian"}), "soma: unknown command 'trian'; known: train, eval, predict, info, data, version\n");
+  EXPECT_THAT(refused({}), AllOf(HasSubstr("wanted a command: train, eval, "), HasSubstr("; try soma --help")));
+  EXPECT_THAT(refused({"trian"}), HasSubstr("unknown command 'trian'; known: train, eval, "));
   EXPECT_EQ(refused({"data"}), "soma: wanted a command: list, info, fetch, make; try soma data --help\n");
   EXPECT_EQ(refused({"data", "lst"}), "soma: unknown command 'lst'; known: list, info, fetch, make\n");
 }
@@ -114,6 +114,11 @@ TEST_F(Usage, ResumesOnlyWhatIsThere) {
 TEST_F(Usage, MakesOnlyWhatItCan) {
   EXPECT_THAT(refused({"data", "make", "letters", "--count", "3", "--out", "x"}), HasSubstr("wanted digits"));
   EXPECT_THAT(refused({"data", "make", "digits", "--count", "0", "--out", "x"}), HasSubstr("--count: wanted at least 1, got 0"));
+}
+
+TEST_F(Usage, LabNamesItsExperiments) {
+  EXPECT_THAT(scratch.soma({"lab", "list"}).out, HasSubstr("peak"));
+  EXPECT_THAT(refused({"lab", "run", "paek"}), HasSubstr("try 'peak'"));
 }
 
 }  // namespace

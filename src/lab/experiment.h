@@ -1,0 +1,18 @@
+// LabOptions → LabReport: every experiment, one function each.
+#pragma once
+
+#include <string>
+
+#include "soma/lab.h"
+
+namespace soma {
+
+/// Says what is being measured, when somebody listens.
+inline void say(const LabOptions& options, const std::string& line) {
+  if (options.progress) options.progress(line);
+}
+
+// Each fills tables, charts, verdicts and notes; run_experiment adds machine, target, compiler and time.
+Result<LabReport> run_peak(const LabOptions& options);
+
+}  // namespace soma

@@ -1,0 +1,61 @@
+// an experiment's name → its LabReport, with the machine it was measured on.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <ctime>
+
+#include "core/text.h"
+#include "lab/experiment.h"
+#include "soma/device.h"
+
+namespace soma {
+namespace {
+
+struct Experiment {
+  const char* name;
+  const char* question;
+  Result<LabReport> (*run)(const LabOptions& options);
+};
+
+constexpr std::array kExperiments = {
+    Experiment{"peak", "How fast can this machine multiply and read at most?", &run_peak},
+};
+
+}  // namespace
+
+std::vector<ExperimentInfo> experiments() {
+  std::vector<ExperimentInfo> list;
+  for (const Experiment& each : kExperiments) list.push_back({each.name, each.question});
+  return list;
+}
+
+Result<LabReport> run_experiment(std::string_view name, const LabOptions& options) {
+  std::vector<std::string> names;
+  for (const Experiment& each : kExperiments) {
+    names.emplace_back(each.name);
+    if (name != each.name) continue;
+    auto used = target();
+    if (!used) return used.error();
+    const auto start = std::chrono::steady_clock::now();
+    const std::time_t now = std::time(nullptr);
+    auto report = each.run(options);
+    if (!report) return report;
+    report->experiment = each.name;
+    report->question = each.question;
+    report->machine = machine();
+    report->target = *used;
+    report->compiler = compiler();
+    report->started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
+    report->threads = options.threads > 0 ? options.threads : available_threads();
+    report->quick = options.quick;
+    report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return report;
+  }
+  const std::string close = nearest(name, names);
+  return Error{Error::Kind::usage, fmt::format("lab: wanted an experiment ({}), got '{}'; try {}", one_of(names), name,
+                                               close.empty() ? "soma lab list" : "'" + close + "'")};
+}
+
+}  // namespace soma
