@@ -118,7 +118,7 @@ TEST_F(Usage, MakesOnlyWhatItCan) {
 
 TEST_F(Usage, LabNamesItsExperiments) {
   EXPECT_THAT(scratch.soma({"lab", "list"}).out, HasSubstr("peak"));
-  EXPECT_THAT(refused({"lab", "run", "paek"}), HasSubstr("try 'peak'"));
+  EXPECT_THAT(refused({"lab", "run", "peakk"}), HasSubstr("try 'peak'"));
 }
 
 }  // namespace

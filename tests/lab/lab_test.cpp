@@ -25,7 +25,7 @@ LabReport small_report() {
 }
 
 TEST(Lab, UnknownExperimentsNameTheNearest) {
-  const auto report = run_experiment("peek");
+  const auto report = run_experiment("peal");
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().kind, Error::Kind::usage);
   EXPECT_THAT(report.error().message, HasSubstr("try 'peak'"));
