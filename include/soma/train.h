@@ -54,6 +54,12 @@ struct TrainReport {
   bool stopped_early = false;
 };
 
+/// What one step of the compiled network takes: several layers where they were fused.
+struct LayerTime {
+  std::string layers;                                ///< "conv2d1 + relu1 + max_pool1"
+  double forward_seconds = 0, backward_seconds = 0;  ///< of one batch, the median of the passes
+};
+
 /// The data of a run: loaded, limited and split as config.data says, preprocessing fitted on `train`.
 struct RunData {
   Dataset train, test;
@@ -84,6 +90,14 @@ class Trainer {
   /// The exact state: weights, optimizer, schedule, position in the data, history.
   [[nodiscard]] Result<void> save(const std::filesystem::path& checkpoint) const;
   [[nodiscard]] Result<void> restore(const std::filesystem::path& checkpoint);
+
+  /// The parameters as they are now, and the gradients of the last step (trained parameters only), in published shapes.
+  [[nodiscard]] std::vector<Tensor> parameters() const;
+  [[nodiscard]] std::vector<Tensor> gradients() const;
+
+  /// Times up to `passes` training passes over the first batch of the data, no longer than about a tenth of a second, in the
+  /// order of the network. Afterwards the run's state is as before, but for the gradients.
+  [[nodiscard]] std::vector<LayerTime> time_layers(int passes = 9);
 
   [[nodiscard]] Model model() const;
   [[nodiscard]] const Config& config() const;  ///< resolved

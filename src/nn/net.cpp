@@ -4,9 +4,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 namespace soma {
+namespace {
+
+/// Runs one step of a plan, and notes what it took where somebody wants to know.
+template <class F>
+void timed(double* seconds, F&& step) {
+  if (seconds == nullptr) return step();
+  const auto start = std::chrono::steady_clock::now();
+  step();
+  *seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
 
 template <class T>
 Net<T>::Net(Plan plan, const Kernels<T>& kernels, Team& team)
@@ -45,16 +58,19 @@ Run<T> Net<T>::run(std::int64_t rows, const Mode& mode, bool accumulate) {
 }
 
 template <class T>
-void Net<T>::forward(std::int64_t rows, const Mode& mode) {
+void Net<T>::forward(std::int64_t rows, const Mode& mode, double* seconds) {
   const Run<T> pass = run(rows, mode, false);
-  for (const Step& step : plan_.steps) std::visit([&](const auto& kind) { soma::forward(kind, pass); }, step.kind);
+  for (std::size_t i = 0; i < plan_.steps.size(); ++i)
+    timed(seconds == nullptr ? nullptr : seconds + i,
+          [&] { std::visit([&](const auto& kind) { soma::forward(kind, pass); }, plan_.steps[i].kind); });
 }
 
 template <class T>
-void Net<T>::backward(std::int64_t rows, const Mode& mode, bool accumulate) {
+void Net<T>::backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds) {
   const Run<T> pass = run(rows, mode, accumulate);
-  for (auto step = plan_.steps.rbegin(); step != plan_.steps.rend(); ++step)
-    std::visit([&](const auto& kind) { soma::backward(kind, pass); }, step->kind);
+  for (std::size_t i = plan_.steps.size(); i-- > 0;)
+    timed(seconds == nullptr ? nullptr : seconds + i,
+          [&] { std::visit([&](const auto& kind) { soma::backward(kind, pass); }, plan_.steps[i].kind); });
 }
 
 template <class T>

@@ -36,9 +36,10 @@ class Net {
     bool training = false;
     std::uint64_t seed = 0, pass = 0;
   };
-  void forward(std::int64_t rows, const Mode& mode);
+  /// With `seconds` (one number per step of the plan) each gets what its step took.
+  void forward(std::int64_t rows, const Mode& mode, double* seconds = nullptr);
   /// After forward in the same mode. Adds to the parameter gradients when `accumulate`, else replaces them.
-  void backward(std::int64_t rows, const Mode& mode, bool accumulate);
+  void backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds = nullptr);
 
   /// All parameters as one arena: [0, weight_end) penalised weights, [weight_end, trained_end) other trained ones, then
   /// statistics.

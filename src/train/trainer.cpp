@@ -8,6 +8,7 @@
 #include "nn/init.h"
 #include "soma/train.h"
 #include "train/run_state.h"
+#include "train/time_layers.h"
 
 namespace soma {
 namespace {
@@ -105,6 +106,10 @@ bool Trainer::finished() const { return state_->finished(); }
 const Config& Trainer::config() const { return state_->config; }
 Result<void> Trainer::save(const std::filesystem::path& checkpoint) const { return write_checkpoint(*state_, checkpoint); }
 Result<void> Trainer::restore(const std::filesystem::path& checkpoint) { return read_checkpoint(*state_, checkpoint); }
+
+std::vector<Tensor> Trainer::parameters() const { return state_->net.published(state_->net.parameters()); }
+std::vector<Tensor> Trainer::gradients() const { return state_->net.published(state_->net.parameter_gradients(), true); }
+std::vector<LayerTime> Trainer::time_layers(int passes) { return soma::time_layers(*state_, passes); }
 
 Model Trainer::model() const {
   const State& s = *state_;

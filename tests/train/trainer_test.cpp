@@ -241,6 +241,50 @@ TEST(Trainer, StopsWhenAskedAndGoesOnAsIfNothingHappened) {
   EXPECT_EQ(std::count(history.begin(), history.end(), '\n'), 4);
 }
 
+TEST(Trainer, TimesLayersAndIsTheSameAfterwards) {
+  const RunData data = run_data();
+  Config config = small_config();
+  config.network.nodes.insert(config.network.nodes.begin() + 1, Node{"", BatchNorm{}, {}, {}});
+  Trainer timed = make(config, data), plain = make(config, data);
+  for (int i = 0; i < 3; ++i) {
+    timed.step().value();
+    plain.step().value();
+  }
+  const auto times = timed.time_layers(3);
+  std::vector<std::string> covered;
+  for (const LayerTime& time : times) {
+    covered.push_back(time.layers);
+    EXPECT_GT(time.forward_seconds, 0) << time.layers;
+    EXPECT_GE(time.backward_seconds, 0) << time.layers;
+    EXPECT_LT(time.forward_seconds + time.backward_seconds, 5) << time.layers;
+  }
+  EXPECT_EQ(covered.front(), "conv2d1");
+  const std::string all = testing::PrintToString(covered);
+  for (const char* layer : {"batch_norm1", "relu1", "max_pool1", "flatten1", "dropout1", "linear1"})
+    EXPECT_THAT(all, HasSubstr(layer)) << "every layer is in some row";
+  finish(timed);
+  finish(plain);
+  EXPECT_EQ(weights(timed), weights(plain));
+}
+
+TEST(Trainer, ShowsParametersAndGradientsOfTheLastStep) {
+  const RunData data = run_data();
+  Config config = small_config();
+  config.optimizer.kind = OptimizerConfig::Kind::sgd;
+  config.optimizer.rate = 0.5;
+  Trainer trainer = make(config, data);
+  const auto before = trainer.parameters();
+  trainer.step().value();
+  const auto after = trainer.parameters(), gradients = trainer.gradients();
+  ASSERT_EQ(gradients.size(), after.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(gradients[i].name, after[i].name);
+    EXPECT_EQ(gradients[i].shape, after[i].shape);
+    for (std::size_t j = 0; j < after[i].values.size(); ++j)
+      EXPECT_NEAR(after[i].values[j], before[i].values[j] - 0.5F * gradients[i].values[j], 1e-6) << after[i].name;
+  }
+}
+
 TEST(Trainer, RefusesTheCheckpointOfAnotherConfig) {
   const RunData data = run_data();
   Config config = small_config();
