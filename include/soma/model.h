@@ -42,11 +42,20 @@ struct Prediction {
   std::vector<float> probabilities;  ///< one per class; for coded outputs the one raw value
 };
 
+/// A sample the model was wrong about.
+struct Mistake {
+  std::int64_t sample = 0;            ///< position in the data set
+  std::int32_t label = 0, given = 0;  ///< its class, and the model's answer
+  double probability = 0;             ///< of the answer; for coded outputs the raw value
+  double loss = 0;
+};
+
 /// Counts over a labelled data set.
 struct Evaluation {
   std::int64_t samples = 0;
   double accuracy = 0, loss = 0;
   std::vector<std::vector<std::int64_t>> confusion;  ///< [true class][predicted class]
+  std::vector<Mistake> worst;                        ///< largest loss first, as many as were asked for
 };
 
 /// A model compiled for answers. One thread may call it at a time.
@@ -62,7 +71,8 @@ class Predictor {
   /// Network outputs y [samples.count, output_size] for raw samples. Fails when the sample shape is not the model's.
   [[nodiscard]] Result<std::vector<float>> outputs(const Dataset& samples);
   [[nodiscard]] Result<std::vector<Prediction>> predict(const Dataset& samples);
-  [[nodiscard]] Result<Evaluation> evaluate(const Dataset& labelled);
+  /// `worst`: how many of the mistakes to list.
+  [[nodiscard]] Result<Evaluation> evaluate(const Dataset& labelled, std::size_t worst = 0);
 
  private:
   struct State;

@@ -19,6 +19,21 @@ struct Predictor::State {
   Result<void> each_batch(const Dataset& samples, Use&& use);
 };
 
+namespace {
+
+bool worse(const Mistake& a, const Mistake& b) { return a.loss != b.loss ? a.loss > b.loss : a.sample < b.sample; }
+
+/// Keeps the `wanted` mistakes of the largest loss, the first of equal ones: a heap whose front is the least of them.
+void keep_worst(std::vector<Mistake>& kept, const Mistake& mistake, std::size_t wanted) {
+  kept.push_back(mistake);
+  std::push_heap(kept.begin(), kept.end(), worse);
+  if (kept.size() <= wanted) return;
+  std::pop_heap(kept.begin(), kept.end(), worse);
+  kept.pop_back();
+}
+
+}  // namespace
+
 Predictor::Predictor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
@@ -80,7 +95,7 @@ Result<std::vector<Prediction>> Predictor::predict(const Dataset& samples) {
   return all;
 }
 
-Result<Evaluation> Predictor::evaluate(const Dataset& labelled) {
+Result<Evaluation> Predictor::evaluate(const Dataset& labelled, std::size_t worst) {
   const Model& model = state_->model;
   const std::string who = labelled.name.empty() ? "evaluate" : labelled.name;
   const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, who + ": " + std::string(what)}; };
@@ -109,14 +124,22 @@ Result<Evaluation> Predictor::evaluate(const Dataset& labelled) {
       const auto outputs = y.subspan(row * width, width);
       const std::int32_t label = labelled.labels[static_cast<std::size_t>(first) + row];
       read_output(model.loss, outputs, prediction);
-      loss += sample_loss(model.loss, outputs, label);
+      const double sample = sample_loss(model.loss, outputs, label);
+      loss += sample;
       right += prediction.label == label ? 1 : 0;
+      if (prediction.label != label && worst > 0) {
+        const bool coded = !model.loss.codes.empty();
+        const double probability = prediction.probabilities[coded ? 0 : static_cast<std::size_t>(prediction.label)];
+        keep_worst(evaluation.worst, {first + static_cast<std::int64_t>(row), label, prediction.label, probability, sample},
+                   worst);
+      }
       ++evaluation.confusion[static_cast<std::size_t>(label)][static_cast<std::size_t>(prediction.label)];
     }
   });
   if (!done) return done.error();
   evaluation.accuracy = static_cast<double>(right) / static_cast<double>(labelled.count);
   evaluation.loss = loss / static_cast<double>(labelled.count);
+  std::sort(evaluation.worst.begin(), evaluation.worst.end(), worse);
   return evaluation;
 }
 

@@ -105,6 +105,22 @@ TEST(Predictor, EvaluatesAccuracyLossAndConfusion) {
   EXPECT_THAT(evaluation.confusion, ElementsAre(ElementsAre(1, 0, 0), ElementsAre(0, 1, 0), ElementsAre(0, 1, 0)));
 }
 
+TEST(Predictor, ListsTheWorstMistakesFirst) {
+  auto predictor = Predictor::create(identity_model(), {2, 1, 1}).value();
+  const auto samples = rows({9, 0, 0, 0, 5, 0, 2, 0, 0, 0, 0, 5, 0, 1, 0}, {0, 0, 1, 1, 0});
+  const auto evaluation = predictor.evaluate(samples, 3).value();
+  ASSERT_EQ(evaluation.worst.size(), 3U);
+  const auto& worst = evaluation.worst;
+  EXPECT_THAT((std::vector{worst[0].sample, worst[1].sample, worst[2].sample}), ElementsAre(1, 3, 2)) << "the first of equals";
+  EXPECT_EQ(worst[1].label, 1);
+  EXPECT_EQ(worst[1].given, 2);
+  const double sure = std::exp(5.0) / (std::exp(5.0) + 2);
+  EXPECT_THAT(worst[1].probability, DoubleNear(sure, 1e-6));
+  EXPECT_THAT(worst[1].loss, DoubleNear(std::log(std::exp(5.0) + 2), 1e-5));
+  EXPECT_EQ(predictor.evaluate(samples, 9).value().worst.size(), 4U) << "only mistakes";
+  EXPECT_TRUE(predictor.evaluate(samples).value().worst.empty());
+}
+
 TEST(Predictor, PreprocessesRawSamples) {
   Model model = identity_model();
   model.preprocess.steps = {{PreprocessKind::divide, {0}, {255}, {}}};
