@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "command.h"
+#include "soma/report.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -74,7 +75,9 @@ int run_lab(const Options& options) {
   if (!options.json) print_report(*report);
   if (!options.out.empty()) {
     if (const auto written = write_lab_report(*report, options.out); !written) return complain(written.error());
-    if (!options.json) fmt::print("\nwritten to {}\n", options.out);
+    const std::filesystem::path page = std::filesystem::path(options.out) / "report.html";
+    if (const auto written = write_lab_page(*report, page); !written) return complain(written.error());
+    if (!options.json) fmt::print("\nwritten to {}; look at {}\n", options.out, page.string());
   }
   if (options.json) fmt::print("{}\n", to_json(*report));
   return done;
@@ -89,7 +92,7 @@ void add_lab(CLI::App& program, Action& action) {
   command->add_subcommand("list", "Show the experiments")->callback([&action] { action = list_experiments; });
   CLI::App* run = command->add_subcommand("run", "Run an experiment");
   run->add_option("EXPERIMENT", options->experiment, "One that soma lab list shows")->required();
-  run->add_option("--out", options->out, "Write report.json and CSV files there")->type_name("DIR");
+  run->add_option("--out", options->out, "Write report.html, report.json and CSV files there")->type_name("DIR");
   run->add_option("--threads", options->threads, "Threads; 0 = all cores")->type_name("N")->check(CLI::NonNegativeNumber);
   run->add_flag("--quick", options->quick, "Fewer readings and smaller work: under a minute");
   run->add_flag("--json", options->json, "Print the report as one JSON object");

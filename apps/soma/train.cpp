@@ -9,9 +9,11 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "event_log.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "soma/device.h"
+#include "soma/report.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -19,6 +21,8 @@ namespace soma::app {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kMistakes = 24;  // in report.html: two rows on a wide screen
 
 struct Options {
   std::string config, data, out, resume, strategy, precision;
@@ -178,7 +182,8 @@ void conclude(const Say& say, const Config& config, const TrainReport& report, c
     say("{} ({} of {}), loss {:.4f}\n", bold("test accuracy " + percent(test->accuracy), say.stream()),
         std::llround(test->accuracy * static_cast<double>(test->samples)), test->samples, test->loss);
   const std::string model = (out / "model.onnx").string();
-  say("wrote {} and checkpoint.safetensors, config.toml, history.csv beside it\n", model);
+  say("wrote {}, and checkpoint.safetensors, config.toml, history.csv, TensorBoard events beside it\n", model);
+  say("look at {}\n", (out / "report.html").string());
   say("next: soma eval {} --data {}\n", model, config.data.test.empty() ? config.data.train : config.data.test);
   say("      soma predict {} {}\n", model, report.model.input.size() == 3 ? "FILE.png" : "FILE.csv");
 }
@@ -217,7 +222,11 @@ int train(const Options& options) {
   TrainHooks hooks;
   hooks.stop = stop;
   hooks.on_step = [&](const Progress& progress) { display.step(progress); };
-  hooks.on_epoch = [&](const EpochRecord& record) { display.epoch(record, trainer->config().train.epochs); };
+  EventLog events(out, *trainer);
+  hooks.on_epoch = [&](const EpochRecord& record) {
+    display.epoch(record, trainer->config().train.epochs);
+    events.epoch(record);
+  };
   const Result<TrainReport> report = trainer->run(out, hooks);
   display.clear();
   if (!report) return complain(report.error());
@@ -231,10 +240,14 @@ int train(const Options& options) {
       network.threads = trainer->config().train.threads;
       Result<Predictor> predictor = Predictor::create(report->model, network);
       if (!predictor) return complain(predictor.error());
-      Result<Evaluation> evaluation = predictor->evaluate(data->test);
+      Result<Evaluation> evaluation = predictor->evaluate(data->test, kMistakes);
       if (!evaluation) return complain(evaluation.error());
       test = std::move(*evaluation);
     }
+    if (const auto written = events.finish(*report, test); !written) return complain(written.error());
+    const auto layers = trainer->time_layers();
+    const RunFacts facts{trainer->config(), *report, &data->test, test ? &*test : nullptr, layers};
+    if (const auto written = write_run_page(facts, out / "report.html"); !written) return complain(written.error());
     conclude(say, *config, *report, test, out);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -8,5 +8,6 @@
 #include "soma/lab.h"      // IWYU pragma: export
 #include "soma/model.h"    // IWYU pragma: export
 #include "soma/network.h"  // IWYU pragma: export
+#include "soma/report.h"   // IWYU pragma: export
 #include "soma/tensor.h"   // IWYU pragma: export
 #include "soma/train.h"    // IWYU pragma: export

@@ -53,7 +53,11 @@ TEST(Train, WritesTheFilesItNamesAndSaysWhatToTypeNext) {
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(scratch / "out/mnist-mlp"))
     files.push_back(entry.path().filename().string());
-  EXPECT_THAT(files, ::testing::IsSupersetOf({"model.onnx", "checkpoint.safetensors", "config.toml", "history.csv"}));
+  EXPECT_THAT(files,
+              ::testing::IsSupersetOf({"model.onnx", "checkpoint.safetensors", "config.toml", "history.csv", "report.html"}));
+  EXPECT_THAT(files, ::testing::Contains(::testing::StartsWith("events.out.tfevents.")));
+  EXPECT_THAT(outcome.out, HasSubstr("look at out/mnist-mlp/report.html\n"));
+  EXPECT_THAT(scratch.read("out/mnist-mlp/report.html"), HasSubstr("test accuracy"));
   EXPECT_THAT(files, ::testing::Each(::testing::Not(::testing::StartsWith(".")))) << "no temporary file stays";
   const std::string history = scratch.read("out/mnist-mlp/history.csv");
   EXPECT_EQ(std::count(history.begin(), history.end(), '\n'), 4) << history;
