@@ -56,7 +56,8 @@ void print_report(const LabReport& report) {
              report.threads == 1 ? "" : "s", report.compiler, report.quick ? ", quick" : "");
   for (const LabTable& table : report.tables) print_lab_table(table);
   if (!report.verdicts.empty()) fmt::print("\n");
-  for (const LabVerdict& verdict : report.verdicts) fmt::print("{} {}\n", verdict.holds ? "✓" : "✗", verdict.text);
+  for (const LabVerdict& verdict : report.verdicts)
+    fmt::print("{} {}\n", !verdict.judged ? "·" : verdict.holds ? "✓" : "✗", verdict.text);
   if (!report.notes.empty()) fmt::print("\n");
   for (const std::string& note : report.notes) fmt::print("{}\n", note);
 }

@@ -48,6 +48,7 @@ struct LabChart {
 struct LabVerdict {
   bool holds = false;
   std::string text;
+  bool judged = true;  ///< false: this run could not tell (a part that is not here, a quick run), and `holds` means nothing
 };
 
 struct LabReport {

@@ -86,7 +86,8 @@ std::string to_json(const LabReport& report) {
   Json tables = Json::array(), charts = Json::array(), verdicts = Json::array();
   for (const LabTable& table : report.tables) tables.push_back(json_of(table));
   for (const LabChart& chart : report.charts) charts.push_back(json_of(chart));
-  for (const LabVerdict& verdict : report.verdicts) verdicts.push_back({{"holds", verdict.holds}, {"text", verdict.text}});
+  for (const LabVerdict& verdict : report.verdicts)
+    verdicts.push_back({{"holds", verdict.judged ? Json(verdict.holds) : Json()}, {"text", verdict.text}});
   const Json json = {{"experiment", report.experiment},
                      {"question", report.question},
                      {"machine", report.machine},

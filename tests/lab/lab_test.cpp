@@ -20,7 +20,7 @@ LabReport small_report() {
   report.experiment = "none";
   report.tables = {{"Rate, one core", {{"name", ""}, {"rate", "GOP/s", 1}}, {{"a, \"b\"", 0.1}, {std::monostate(), 2.0}}}};
   report.charts = {{LabChart::Kind::lines, "t", "x", "y", {}, {{"s", true, {1, 2}, {3, 4}}}}};
-  report.verdicts = {{true, "holds"}};
+  report.verdicts = {{true, "holds"}, {false, "cannot tell", false}};
   return report;
 }
 
@@ -40,6 +40,7 @@ TEST(Lab, WritesJsonAndCsv) {
   EXPECT_TRUE(json["tables"][0]["rows"][1][0].is_null());
   EXPECT_EQ(json["charts"][0]["series"][0]["published"], true);
   EXPECT_EQ(json["verdicts"][0]["holds"], true);
+  EXPECT_TRUE(json["verdicts"][1]["holds"].is_null());
   std::filesystem::remove_all(out);
 }
 
