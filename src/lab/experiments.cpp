@@ -21,6 +21,8 @@ struct Experiment {
 
 constexpr std::array kExperiments = {
     Experiment{"peak", "How fast can this machine multiply and read at most?", &run_peak},
+    Experiment{"go-service-layers", "What do the Go service's four ways of handing out work cost and bring?",
+               &run_go_service_layers},
 };
 
 }  // namespace
