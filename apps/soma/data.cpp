@@ -74,6 +74,16 @@ int fetch(const std::string& name) {
   return done;
 }
 
+int write_images(const Dataset& data, const std::string& directory) {
+  const fs::path out(directory), images = out / "images-idx3-ubyte", labels = out / "labels-idx1-ubyte";
+  std::error_code failure;
+  fs::create_directories(out, failure);
+  if (failure) return complain({Error::Kind::io, fmt::format("{}: cannot make the directory: {}", directory, failure.message())});
+  if (const auto written = write_idx(data, images, labels); !written) return complain(written.error());
+  fmt::print("wrote {} images: {} and {}\n", grouped(data.count), images.string(), labels.string());
+  return done;
+}
+
 struct MakeOptions {
   std::string what, out;
   std::int64_t count = 0;
@@ -85,16 +95,26 @@ int make(const MakeOptions& options) {
     return complain({Error::Kind::usage, fmt::format("data make: wanted digits, the only generator, got '{}'", options.what)});
   if (options.count < 1)
     return complain({Error::Kind::usage, fmt::format("data make: --count: wanted at least 1, got {}", options.count)});
-  const fs::path out(options.out), images = out / "images-idx3-ubyte", labels = out / "labels-idx1-ubyte";
-  std::error_code failure;
-  fs::create_directories(out, failure);
-  if (failure)
-    return complain({Error::Kind::io, fmt::format("{}: cannot make the directory: {}", options.out, failure.message())});
-  if (const auto written = write_idx(make_digits(options.count, options.seed), images, labels); !written)
-    return complain(written.error());
-  fmt::print("wrote {} digits: {} and {}\n", grouped(options.count), images.string(), labels.string());
-  fmt::print("next: soma train mnist-cnn --data {}\n", images.string());
-  return done;
+  const int status = write_images(make_digits(options.count, options.seed), options.out);
+  if (status == done)
+    fmt::print("next: soma train mnist-cnn --data {}\n", (fs::path(options.out) / "images-idx3-ubyte").string());
+  return status;
+}
+
+int convert(const std::string& source, const std::string& out) {
+  const bool to_csv = out.ends_with(".csv");
+  DataOptions options;
+  if (source.ends_with(".csv")) options.label = "0";
+  const Result<Dataset> data = load_dataset(source, options);
+  if (!data) return complain(data.error());
+  if (to_csv) {
+    if (const auto written = write_csv(*data, out); !written) return complain(written.error());
+    fmt::print("wrote {} lines, the label first: {}\n", grouped(data->count), out);
+    return done;
+  }
+  const Result<Dataset> images = as_images(*data);
+  if (!images) return complain(images.error());
+  return write_images(*images, out);
 }
 
 }  // namespace
@@ -120,6 +140,12 @@ void add_data(CLI::App& program, Action& action) {
   generate->add_option("--out", options->out, "Directory for the two files")->type_name("DIR")->required();
   generate->add_option("--seed", options->seed, "Seed of the drawing")->type_name("N");
   generate->callback([options, &action] { action = [options] { return make(*options); }; });
+
+  auto out = std::make_shared<std::string>();
+  CLI::App* other_form = command->add_subcommand("convert", "Write a data set as CSV with the label first, or as IDX images");
+  other_form->add_option("SOURCE", *name, "A data set's name or path; a CSV has its label first")->required();
+  other_form->add_option("OUT", *out, "FILE.csv, or a directory for the two IDX files")->required();
+  other_form->callback([name, out, &action] { action = [name, out] { return convert(*name, *out); }; });
 }
 
 }  // namespace soma::app

@@ -86,6 +86,13 @@ struct KnownDataset {
 [[nodiscard]] Result<void> write_idx(const Dataset& dataset, const std::filesystem::path& images,
                                      const std::filesystem::path& labels);
 
+/// Writes a data set as lines of numbers between commas, the label's number first: the form batch files read. No header.
+[[nodiscard]] Result<void> write_csv(const Dataset& dataset, const std::filesystem::path& file);
+
+/// A table of whole numbers from 0 to 255 as gray images: square where the number of features is a square, else one row high.
+/// Images stay as they are.
+[[nodiscard]] Result<Dataset> as_images(const Dataset& table);
+
 /// Samples [0, count) split in two by a seeded shuffle that keeps the class proportions; `fraction` goes to the second.
 struct Split {
   Dataset first, second;

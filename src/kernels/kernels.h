@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/online.h"
 #include "soma/config.h"
 #include "soma/error.h"
 #include "soma/network.h"
@@ -130,6 +131,8 @@ struct Kernels {
 
   /// w, s0, s1 in place; state the kind does not keep may be null.
   void (*update)(const Update<T>&, T* w, const T* g, T* s0, T* s1, std::int64_t n) noexcept = nullptr;
+
+  const OnlineKernels* online = nullptr;  ///< those of the same target, in double whatever T
 };
 
 /// The slow, obvious version: plain loops, the judge of all others. T is float or double.

@@ -116,6 +116,7 @@ const Kernels<T>& reference_kernels() {
     k.sum_products = sum_products<T>;
     k.scale_shift = scale_shift<T>;
     k.sum_squares = sum_squares<T>;
+    k.online = &reference_online_kernels();
     reference_layers(k);
     reference_update(k);
     return k;

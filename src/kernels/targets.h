@@ -5,6 +5,7 @@
 
 namespace soma {
 
+void fill_online(Kernels<float>& table);
 void fill_gemm(Kernels<float>& table);
 void fill_activation(Kernels<float>& table);
 void fill_softmax(Kernels<float>& table);

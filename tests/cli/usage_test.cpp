@@ -30,8 +30,8 @@ class Usage : public ::testing::Test {
 TEST_F(Usage, WantsACommandItKnows) {
   EXPECT_THAT(refused({}), AllOf(HasSubstr("wanted a command: train, eval, "), HasSubstr("; try soma --help")));
   EXPECT_THAT(refused({"trian"}), HasSubstr("unknown command 'trian'; known: train, eval, "));
-  EXPECT_EQ(refused({"data"}), "soma: wanted a command: list, info, fetch, make; try soma data --help\n");
-  EXPECT_EQ(refused({"data", "lst"}), "soma: unknown command 'lst'; known: list, info, fetch, make\n");
+  EXPECT_EQ(refused({"data"}), "soma: wanted a command: list, info, fetch, make, convert; try soma data --help\n");
+  EXPECT_EQ(refused({"data", "lst"}), "soma: unknown command 'lst'; known: list, info, fetch, make, convert\n");
 }
 
 TEST_F(Usage, NamesWhatIsMissingOrTooMuch) {

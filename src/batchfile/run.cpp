@@ -1,0 +1,309 @@
+// a batch file → its epochs and tests, run; persistence and result files that a kill at any moment leaves whole.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <tuple>
+
+#include "batchfile/persistence.h"
+#include "batchfile/samples.h"
+#include "batchfile/workers.h"
+#include "core/file.h"
+#include "core/random.h"
+#include "kernels/kernels.h"
+#include "soma/device.h"
+
+namespace soma {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+/// What a persistence file can hold, and what the next epoch starts from.
+double single(double x) { return static_cast<double>(static_cast<float>(x)); }
+
+class Runner {
+ public:
+  Runner(const BatchFile& batch, const BatchHooks& hooks, const OnlineKernels& kernels)
+      : batch_(batch), hooks_(hooks), kernels_(kernels) {}
+
+  Result<BatchReport> run() {
+    if (auto read = read_data(); !read) return read.error();
+    if (auto found = find_mark(); !found) return found.error();
+    if (report_.skipped > 0)
+      note(fmt::format("going on behind line {}: {} of {} epochs and tests were done before",
+                       batch_.units[static_cast<std::size_t>(report_.skipped - 1)].line, report_.skipped, batch_.units.size()));
+    for (auto i = static_cast<std::size_t>(report_.skipped); i < batch_.units.size(); ++i) {
+      if (auto done = unit(batch_.units[i], static_cast<std::int64_t>(i)); !done) return done.error();
+      if (report_.interrupted) break;
+    }
+    return std::move(report_);
+  }
+
+ private:
+  using DataKey = std::tuple<std::string, std::int64_t, std::int64_t>;
+
+  void note(std::string_view line) const {
+    if (hooks_.on_note) hooks_.on_note(line);
+  }
+  [[nodiscard]] Error fail(Error::Kind kind, const BatchUnit& unit, std::string_view what) const {
+    return {kind, fmt::format("{}:{}: {}", batch_.path.string(), unit.line, what)};
+  }
+
+  static DataKey key_of(const BatchUnit& unit, const BatchSettings& s) {
+    return {unit.train ? s.train_file : s.test_file, s.target_start, s.target_end};
+  }
+
+  /// Every data file of the batch, checked against the networks that will see it, before anything is trained.
+  Result<void> read_data() {
+    std::size_t checked = batch_.settings.size();
+    for (const BatchUnit& unit : batch_.units) {
+      if (unit.settings == checked) continue;
+      checked = unit.settings;
+      const BatchSettings& s = batch_.settings_of(unit);
+      const DataKey key = key_of(unit, s);
+      auto found = data_.find(key);
+      if (found == data_.end()) {
+        auto samples = read_samples(std::get<0>(key), s.target_start, s.target_end);
+        if (!samples) return samples.error();
+        note(fmt::format("read {}: {} lines of {} inputs", std::get<0>(key), samples->count, samples->inputs));
+        found = data_.emplace(key, std::move(*samples)).first;
+      }
+      if (auto fits = check(found->second, s, std::get<0>(key)); !fits) return fits;
+    }
+    return {};
+  }
+
+  static Result<void> check(const Samples& samples, const BatchSettings& s, const std::string& source) {
+    const std::int64_t outputs = s.layers.back().neurons;
+    if (samples.inputs != s.layers.front().neurons)
+      return Error{Error::Kind::data, fmt::format("{}: wanted {} inputs behind the targets, as many as {} has neurons, got {}",
+                                                  source, s.layers.front().neurons, s.network_file, samples.inputs)};
+    if (samples.targets != 1 || outputs == 1) return {};
+    for (std::size_t i = 0; i < samples.target.size(); ++i) {
+      const double label = samples.target[i];
+      if (!(label >= 0 && label < static_cast<double>(outputs)) || label != std::floor(label))
+        return Error{Error::Kind::data, fmt::format("{}:{}: wanted a class from 0 to {} in column {}, got {}", source,
+                                                    samples.file_line[i], outputs - 1, s.target_start, label)};
+    }
+    return {};
+  }
+
+  /// Where an interrupted run of this batch file stood, as its persistence files tell; and the number of this run.
+  Result<void> find_mark() {
+    mark_.batch = batch_.fingerprint;
+    std::optional<RunMark> latest;
+    bool all_persist = true;
+    std::string checked;
+    for (const BatchUnit& unit : batch_.units) {
+      const std::string& file = batch_.settings_of(unit).persistence_file;
+      all_persist = all_persist && !file.empty();
+      if (file.empty() || file == checked || !is_there(file)) continue;
+      checked = file;
+      auto kept = read_persistence(file);
+      if (!kept) return kept.error();
+      const RunMark& mark = kept->mark;
+      if (mark.batch == batch_.fingerprint && (!latest || std::tie(mark.run, mark.units) > std::tie(latest->run, latest->units)))
+        latest = mark;
+    }
+    const auto units = static_cast<std::int64_t>(batch_.units.size());
+    if (latest) mark_.run = latest->run;
+    if (!latest || !all_persist || latest->units >= units) {
+      ++mark_.run;
+      return latest ? finish_line(*latest) : Result<void>();
+    }
+    report_.skipped = mark_.units = latest->units;
+    return finish_line(*latest);
+  }
+
+  /// A result line that a kill has kept from its file.
+  Result<void> finish_line(const RunMark& mark) {
+    if (mark.result_file.empty()) return {};
+    std::string text;
+    if (is_there(mark.result_file)) {
+      auto read = read_file(mark.result_file);
+      if (!read) return read.error();
+      text = std::move(*read);
+    }
+    if (static_cast<std::int64_t>(text.size()) != mark.result_size) return {};
+    return write_file(mark.result_file, with_line(std::move(text), mark.result_line));
+  }
+
+  /// The result file with one more line; a header first, and no half line.
+  static std::string with_line(std::string text, std::string_view line) {
+    if (const std::size_t end = text.rfind('\n'); end == std::string::npos)
+      text.clear();
+    else
+      text.resize(end + 1);
+    if (text.empty()) text = batch_result_header() + "\n";
+    return text.append(line).append("\n");
+  }
+
+  Result<void> unit(const BatchUnit& unit, std::int64_t index) {
+    const BatchSettings& s = batch_.settings_of(unit);
+    if (auto ready = pick_up(unit, s); !ready) return ready;
+    const Samples& samples = data_.at(key_of(unit, s));
+
+    BatchResult result;
+    result.train = unit.train;
+    result.cores = available_threads();
+    result.parallel = s.parallel;
+    result.worker_batch = s.worker_batch;
+    result.rate = s.rate;
+    result.lines = samples.count;
+    const auto setup = Clock::now();
+    const OnlineLayout layout(s.layers);
+    Workers workers(layout, s, kernels_, hooks_.threads);
+    result.setup_seconds = since(setup);
+    const auto start = Clock::now();
+    const GoOn go_on = [&](std::int64_t lines) {
+      if (hooks_.on_progress)
+        hooks_.on_progress({&unit, index, static_cast<std::int64_t>(batch_.units.size()), lines, samples.count, since(start)});
+      return hooks_.stop == nullptr || !hooks_.stop->load(std::memory_order_relaxed);
+    };
+    if (unit.train) {
+      std::vector<double> weights = trained_->weights;
+      if (!workers.train(weights, samples, shuffled(samples.count, s.seed), go_on)) return interrupt();
+      result.seconds = since(start);
+      for (double& w : weights) w = single(w);
+      if (std::any_of(weights.begin(), weights.end(), [](double w) { return !std::isfinite(w); }))
+        return fail(
+            Error::Kind::diverged, unit,
+            fmt::format("Train: wanted finite weights after epoch {}, got NaN or infinity; try a smaller LearningRate (now {}) "
+                        "or Lambda (now {})",
+                        trained_->epochs + 1, s.rate, s.lambda));
+      trained_->weights = std::move(weights);
+      trained_->epochs += 1;
+      trained_->lines += samples.count;
+      trained_->seconds += result.seconds;
+    } else {
+      const auto score = workers.test(trained_->weights, samples, go_on);
+      if (!score) return interrupt();
+      result.seconds = since(start);
+      result.correct = score->correct;
+      result.incorrect = score->incorrect;
+      result.error_rate = 100 * score->error / static_cast<double>(samples.count);
+    }
+    result.epoch = trained_->epochs;
+    result.total_seconds = trained_->seconds;
+    result.total_lines = trained_->lines;
+    if (auto kept = keep(s, result, index); !kept) return kept;
+    report_.results.push_back(result);
+    if (hooks_.on_result) hooks_.on_result(unit, result);
+    return {};
+  }
+
+  Result<void> interrupt() {
+    report_.interrupted = true;
+    return {};
+  }
+
+  /// trained_ for this unit: what the last one left, what the persistence file holds, or first weights.
+  Result<void> pick_up(const BatchUnit& unit, const BatchSettings& s) {
+    if (trained_ && s.persistence_file == trained_in_ && (trained_->layers == s.layers || !s.persistence_file.empty())) {
+      if (trained_->layers != s.layers)
+        return fail(Error::Kind::usage, unit,
+                    fmt::format("wanted the network of {}, got one of other layers in {}; try another PersistenceFile",
+                                s.network_file, s.persistence_file));
+      return {};
+    }
+    trained_.reset();
+    trained_in_ = s.persistence_file;
+    if (!s.persistence_file.empty() && is_there(s.persistence_file)) {
+      auto kept = read_persistence(s.persistence_file);
+      if (!kept) return kept.error();
+      if (kept->trained.layers != s.layers)
+        return fail(Error::Kind::usage, unit,
+                    fmt::format("wanted the network of {}, got one of other layers in {}; try another PersistenceFile",
+                                s.network_file, s.persistence_file));
+      trained_ = std::move(kept->trained);
+      note(fmt::format("picked up {}: {} epochs, {} lines", s.persistence_file, trained_->epochs, trained_->lines));
+      return {};
+    }
+    if (!unit.train)
+      return fail(Error::Kind::usage, unit,
+                  "Test: wanted a trained network, got none; try a Train above, or the PersistenceFile of an earlier run");
+    trained_ = Trained{s.layers, first_weights(s), 0, 0, 0};
+    return {};
+  }
+
+  /// max − u·(max − min) with u from [0, 1), connection after connection, row after row.
+  static std::vector<double> first_weights(const BatchSettings& s) {
+    const OnlineLayout layout(s.layers);
+    std::vector<double> weights(static_cast<std::size_t>(layout.size));
+    for (std::size_t l = 0; l < layout.connections.size(); ++l) {
+      const Connection& c = layout.connections[l];
+      for (std::int64_t i = 0; i < c.rows * c.columns; ++i) {
+        const double u = random_unit(s.seed, stream(Stream::weights, l), static_cast<std::uint64_t>(i));
+        weights[static_cast<std::size_t>(c.offset + i / c.columns * c.width + i % c.columns)] =
+            single(s.max_weight - u * (s.max_weight - s.min_weight));
+      }
+    }
+    return weights;
+  }
+
+  /// Another order for each epoch, the same in every run (Fisher & Yates).
+  [[nodiscard]] std::vector<std::int32_t> shuffled(std::int64_t count, std::uint64_t seed) const {
+    std::vector<std::int32_t> order(static_cast<std::size_t>(count));
+    std::iota(order.begin(), order.end(), 0);
+    const std::uint32_t epoch = stream(Stream::shuffle, static_cast<std::uint64_t>(trained_->epochs));
+    for (auto i = static_cast<std::uint64_t>(count); i > 1; --i) std::swap(order[i - 1], order[random_below(i, seed, epoch, i)]);
+    return order;
+  }
+
+  /// Persistence first, with the result line in it; then the result file. A kill between the two is mended by finish_line.
+  Result<void> keep(const BatchSettings& s, const BatchResult& result, std::int64_t index) {
+    mark_.units = index + 1;
+    mark_.result_file = s.result_file;
+    mark_.result_line = to_line(result);
+    mark_.result_size = 0;
+    std::string text;
+    if (!s.result_file.empty()) {
+      if (is_there(s.result_file)) {
+        auto read = read_file(s.result_file);
+        if (!read) return read.error();
+        text = std::move(*read);
+      } else if (const fs::path directory = fs::path(s.result_file).parent_path(); !directory.empty()) {
+        if (auto made = make_directory(directory); !made) return made;
+      }
+      mark_.result_size = static_cast<std::int64_t>(text.size());
+    }
+    if (!s.persistence_file.empty()) {
+      if (const fs::path directory = fs::path(s.persistence_file).parent_path(); !directory.empty())
+        if (auto made = make_directory(directory); !made) return made;
+      if (auto written = write_persistence(*trained_, mark_, s.persistence_file); !written) return written;
+    }
+    if (s.result_file.empty()) return {};
+    return write_file(s.result_file, with_line(std::move(text), mark_.result_line));
+  }
+
+  const BatchFile& batch_;
+  const BatchHooks& hooks_;
+  const OnlineKernels& kernels_;
+  std::map<DataKey, Samples> data_;
+  std::optional<Trained> trained_;
+  std::string trained_in_;
+  RunMark mark_;
+  BatchReport report_;
+};
+
+}  // namespace
+
+Result<BatchReport> run_batch(const BatchFile& batch, const BatchHooks& hooks) {
+  auto kernels = select_kernels();
+  if (!kernels) return kernels.error();
+  return Runner(batch, hooks, *(*kernels)->online).run();
+}
+
+}  // namespace soma
