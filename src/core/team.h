@@ -1,6 +1,7 @@
 // a region of work → the same region run by every member of a persistent thread team, then a barrier.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -22,38 +23,64 @@ class Team {
 
   [[nodiscard]] int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// f(member) on each member, 0 ≤ member < size(). f must not throw.
+  /// f(member) once on each member, 0 ≤ member < size(). f must not throw.
   template <class F>
   void run(F&& f) noexcept {
-    using Function = std::remove_reference_t<F>;
-    dispatch([](void* context, int member) { (*static_cast<Function*>(context))(member); },
-             const_cast<void*>(static_cast<const void*>(&f)));
+    dispatch(erased(f, [](void* context, int owner, int, int) { (*static_cast<std::remove_reference_t<F>*>(context))(owner); }),
+             1, false);
   }
 
-  /// Cuts [0, count) into one contiguous range per member, as even as possible: f(begin, end, member), never empty.
+  /// Cuts [0, count) into one contiguous range per member, as even as possible, and each range into a few pieces:
+  /// f(begin, end, member) for each piece, never empty, in any order; `member` is the one that does it. A member starts with its
+  /// own range, so the same data meet the same cache from region to region; when that is done it takes over pieces that others
+  /// have not begun. So a core that the system has given to somebody else delays a region by one piece at most.
   template <class F>
   void share(std::int64_t count, F&& f) noexcept {
     if (size() == 1 || count <= 1) {
       if (count > 0) f(std::int64_t{0}, count, 0);
       return;
     }
-    run([&](int member) {
-      const std::int64_t begin = count * member / size(), end = count * (member + 1) / size();
+    const std::int64_t pieces = std::clamp<std::int64_t>(count / size(), 1, kPieces);
+    auto piece = [&](int owner, int index, int member) {
+      const std::int64_t first = count * owner / size(), length = count * (owner + 1) / size() - first;
+      const std::int64_t begin = first + length * index / pieces, end = first + length * (index + 1) / pieces;
       if (begin < end) f(begin, end, member);
-    });
+    };
+    dispatch(erased(piece, [](void* context, int owner, int index,
+                              int member) { (*static_cast<decltype(piece)*>(context))(owner, index, member); }),
+             static_cast<std::uint32_t>(pieces), true);
   }
 
  private:
-  using Call = void (*)(void* context, int member);
-  void dispatch(Call call, void* context) noexcept;
-  void work(int member) noexcept;
+  static constexpr std::int64_t kPieces = 4;  // of a member's range: the most that a late member can delay is a quarter of it
 
-  Call call_ = nullptr;
-  void* context_ = nullptr;
+  struct Job {
+    void (*call)(void* context, int owner, int index, int member) = nullptr;
+    void* context = nullptr;
+  };
+  template <class F>
+  static Job erased(F& f, void (*call)(void*, int, int, int)) {
+    return {call, const_cast<void*>(static_cast<const void*>(&f))};
+  }
+
+  /// The pieces of one member's range: the region they belong to, how many there are, and the next to be taken. One word, so that
+  /// a member that comes too late can take nothing from a region that is over.
+  struct alignas(64) Range {
+    std::atomic<std::uint64_t> word{0};
+  };
+
+  void dispatch(Job job, std::uint32_t pieces, bool shared) noexcept;
+  void work(int member) noexcept;
+  void take_pieces(std::uint32_t region, int owner, int member) noexcept;
+  void take_all(std::uint32_t region, int member, bool shared) noexcept;
+
+  Job job_;
+  std::atomic<bool> shared_{false};
   bool stopping_ = false;
-  int spins_ = 0;
-  alignas(64) std::atomic<std::uint32_t> region_{0};   // counts regions; a change starts one
-  alignas(64) std::atomic<std::uint32_t> running_{0};  // workers not yet done with the region
+  bool crowded_ = false;  // more members than cores
+  std::unique_ptr<Range[]> ranges_;
+  alignas(64) std::atomic<std::uint32_t> region_{0};  // counts regions; a change starts one
+  alignas(64) std::atomic<std::uint32_t> left_{0};    // pieces of the region not yet done
   std::vector<std::thread> workers_;
 };
 

@@ -36,6 +36,22 @@ TEST(Team, RunsEveryMemberOnceInEachRegionAndWaitsForAll) {
   }
 }
 
+// A member that is kept away after its first piece: the others do the rest of its share.
+TEST(Team, TakesOverFromAMemberThatIsLate) {
+  Team team(2);
+  std::atomic<int> pieces{0};
+  std::atomic<std::int64_t> units{0};
+  team.share(1000, [&](std::int64_t begin, std::int64_t end, int member) {
+    units += end - begin;
+    // The worker stays in its first piece until everything else is done.
+    if (member == 1)
+      while (units < 1000) std::this_thread::yield();
+    ++pieces;
+  });
+  EXPECT_EQ(units, 1000);
+  EXPECT_EQ(pieces, 8);
+}
+
 TEST(Team, WakesMembersThatFellAsleep) {
   Team team(3);
   std::atomic<int> calls{0};
