@@ -14,6 +14,10 @@ inline void say(const LabOptions& options, const std::string& line) {
 
 // Each fills tables, charts, verdicts and notes; run_experiment adds machine, target, compiler and time.
 Result<LabReport> run_peak(const LabOptions& options);
+Result<LabReport> run_gemm(const LabOptions& options);
+Result<LabReport> run_layers(const LabOptions& options);
+Result<LabReport> run_train(const LabOptions& options);
+Result<LabReport> run_latency(const LabOptions& options);
 Result<LabReport> run_go_service_layers(const LabOptions& options);
 
 }  // namespace soma

@@ -21,6 +21,10 @@ struct Experiment {
 
 constexpr std::array kExperiments = {
     Experiment{"peak", "How fast can this machine multiply and read at most?", &run_peak},
+    Experiment{"gemm", "How near does each matrix product come to that?", &run_gemm},
+    Experiment{"layers", "Which layer takes how long, forward and backward, at which batch?", &run_layers},
+    Experiment{"train", "How long is an epoch of each preset, and what fraction of the machine is used?", &run_train},
+    Experiment{"latency", "How long does one sample wait for its answer?", &run_latency},
     Experiment{"go-service-layers", "What do the Go service's four ways of handing out work cost and bring?",
                &run_go_service_layers},
 };

@@ -73,6 +73,12 @@ SOMA_DECLARE_STEP(ForkStep)
   template void forward(const Kind&, const Run<double>&); \
   template void backward(const Kind&, const Run<double>&);
 
+/// The two products of a linear layer's backward pass alone: dW (+)= dyᵀ·x and dx = dy·W.
+template <class T>
+void weight_gradient(const LinearStep& step, const Run<T>& run);
+template <class T>
+void input_gradient(const LinearStep& step, const Run<T>& run);
+
 /// dy ← dy·f'(y), in place, for an activation fused into the step that wrote y. All members.
 template <class T>
 void undo_activation(const std::optional<Activation>& f, ValueId y, const Run<T>& run) {

@@ -34,8 +34,6 @@ void forward(const LinearStep& s, const Run<T>& run) {
   });
 }
 
-namespace {
-
 // dW = dyᵀ·x, as [in, out] panels: row i of the product is column i of x, so x is read transposed, dy as it is.
 template <class T>
 void weight_gradient(const LinearStep& s, const Run<T>& run) {
@@ -58,14 +56,15 @@ void weight_gradient(const LinearStep& s, const Run<T>& run) {
   g.c_row = kPanel;
   g.c_panel = w.panel_stride();
   g.accumulate = run.accumulate;
-  const std::int64_t all = panels(s.out);
-  const bool by_outputs = all >= 2 * run.team.size();
-  const std::int64_t units = by_outputs ? all : s.in;
+  // As in the forward pass: pairs of panels, which a tile takes at once, so each member writes its own part of the gradient.
+  const std::int64_t pairs = (panels(s.out) + 1) / 2;
+  const bool by_outputs = pairs >= run.team.size();
+  const std::int64_t units = by_outputs ? pairs : s.in;
   run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int) {
     Gemm<T> part = g;
-    const std::int64_t first_row = by_outputs ? 0 : begin, first_panel = by_outputs ? begin : 0;
+    const std::int64_t first_row = by_outputs ? 0 : begin, first_panel = by_outputs ? 2 * begin : 0;
     part.m = by_outputs ? s.in : end - begin;
-    part.n = by_outputs ? std::min(end * kPanel, s.out) - begin * kPanel : s.out;
+    part.n = by_outputs ? std::min(end * 2 * kPanel, s.out) - first_panel * kPanel : s.out;
     part.a = run.value(s.x.value) + first_row;
     part.b += first_panel * g.b_panel;
     part.c = run.parameter_gradient(s.weight) + first_panel * g.c_panel + first_row * kPanel;
@@ -99,8 +98,6 @@ void input_gradient(const LinearStep& s, const Run<T>& run) {
   });
 }
 
-}  // namespace
-
 // With dy already behind the activation:  dW = dyᵀ·x,  db = Σ dy,  dx = dy·W.
 template <class T>
 void backward(const LinearStep& s, const Run<T>& run) {
@@ -112,5 +109,9 @@ void backward(const LinearStep& s, const Run<T>& run) {
 }
 
 SOMA_INSTANTIATE_STEP(LinearStep)
+template void weight_gradient(const LinearStep&, const Run<float>&);
+template void weight_gradient(const LinearStep&, const Run<double>&);
+template void input_gradient(const LinearStep&, const Run<float>&);
+template void input_gradient(const LinearStep&, const Run<double>&);
 
 }  // namespace soma

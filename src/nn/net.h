@@ -41,6 +41,9 @@ class Net {
   /// After forward in the same mode. Adds to the parameter gradients when `accumulate`, else replaces them.
   void backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds = nullptr);
 
+  /// The pass that forward and backward walk, for who wants to take its steps one by one. Valid as long as the net.
+  Run<T> run(std::int64_t rows, const Mode& mode, bool accumulate);
+
   /// All parameters as one arena: [0, weight_end) penalised weights, [weight_end, trained_end) other trained ones, then
   /// statistics.
   [[nodiscard]] T* parameters() { return parameters_.data(); }
@@ -57,7 +60,6 @@ class Net {
 
  private:
   [[nodiscard]] std::int64_t offset(ValueId id) const { return plan_.values[static_cast<std::size_t>(id)].offset; }
-  Run<T> run(std::int64_t rows, const Mode& mode, bool accumulate);
 
   Plan plan_;
   const Kernels<T>* kernels_;

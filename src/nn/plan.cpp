@@ -419,4 +419,19 @@ Result<Plan> make_plan(const NetworkSpec& spec, std::int64_t max_batch, bool tra
   return Planner(std::move(*network), max_batch, training).build();
 }
 
+std::int64_t training_flops(const Plan& plan, const StepKind& step) {
+  if (const auto* linear = std::get_if<LinearStep>(&step))
+    return 2 * linear->in * linear->out * (linear->x.gradient >= 0 ? 3 : 2);
+  if (const auto* conv = std::get_if<ConvStep>(&step))
+    return 2 * plan.parameters[static_cast<std::size_t>(conv->weight)].rows() * conv->out.size() *
+           (conv->x.gradient >= 0 ? 3 : 2);
+  return 0;
+}
+
+std::int64_t training_flops(const Plan& plan) {
+  std::int64_t flops = 0;
+  for (const Step& step : plan.steps) flops += training_flops(plan, step.kind);
+  return flops;
+}
+
 }  // namespace soma

@@ -185,4 +185,8 @@ inline constexpr std::int64_t kChunks = 16;
 /// Rows are at most max_batch. A plan without training keeps no gradients.
 [[nodiscard]] Result<Plan> make_plan(const NetworkSpec& spec, std::int64_t max_batch, bool training);
 
+/// Multiply-adds of one training step for one sample, counted as two and densely: y, dW, and dx where somebody wants it.
+std::int64_t training_flops(const Plan& plan);
+std::int64_t training_flops(const Plan& plan, const StepKind& step);
+
 }  // namespace soma

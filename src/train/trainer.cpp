@@ -13,19 +13,6 @@
 namespace soma {
 namespace {
 
-/// Multiply-adds of a training step for one sample, counted as two and densely: y, dW, and dx where somebody wants it.
-std::int64_t step_flops(const Plan& plan) {
-  std::int64_t flops = 0;
-  for (const Step& step : plan.steps) {
-    if (const auto* linear = std::get_if<LinearStep>(&step.kind))
-      flops += 2 * linear->in * linear->out * (linear->x.gradient >= 0 ? 3 : 2);
-    if (const auto* conv = std::get_if<ConvStep>(&step.kind))
-      flops +=
-          2 * plan.parameters[static_cast<std::size_t>(conv->weight)].rows() * conv->out.size() * (conv->x.gradient >= 0 ? 3 : 2);
-  }
-  return flops;
-}
-
 std::int64_t trained_parameters(const Plan& plan) {
   std::int64_t count = 0;
   for (const Parameter& p : plan.parameters) count += p.trained() ? elements(p.shape) : 0;
@@ -167,7 +154,7 @@ Result<TrainReport> Trainer::run(const std::filesystem::path& out, const TrainHo
   report.train_seconds += s.at.seconds;
   report.samples = s.samples();
   report.parameters = trained_parameters(s.net.plan());
-  report.flops_per_sample = step_flops(s.net.plan());
+  report.flops_per_sample = training_flops(s.net.plan());
   report.threads = s.team.size();
   report.target = s.net.kernels().target;
   report.stopped_early = s.at.stopped_early;
