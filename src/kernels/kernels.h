@@ -49,6 +49,35 @@ struct PoolShape {
   std::int64_t size_h = 0, size_w = 0, stride_h = 0, stride_w = 0, padding_h = 0, padding_w = 0;
 };
 
+/// What lies under a row of filter windows, one row of numbers for each: rows[i·row + r·depth + k] = x[i·step + runs[r] + k],
+/// k < depth, r < count of runs; zero from there to the end of the row.
+template <class T>
+struct Patches {
+  const T* x = nullptr;
+  std::int64_t step = 0;
+  const std::int64_t* runs = nullptr;
+  std::int64_t run_count = 0, depth = 0;
+  T* rows = nullptr;
+  std::int64_t row = 0, count = 0;
+};
+
+/// The weight gradient of a convolution behind max-pooling, where of each window only the winner passes one on:
+///   dw(o, t) += Σ_q dy[q·dy_row + o] · patches[q·window + positions[winner[q·dy_row + o]] + t],  q ascending over `windows`,
+/// each product added by one fused multiply-add where the target has it. dw(o, t) = dw[(t/16)·dw_panel + o·16 + t%16] for
+/// o < channels; `taps` is a multiple of 16.
+template <class T>
+struct WinnerGradient {
+  std::int64_t windows = 0, channels = 0, taps = 0;
+  const T* dy = nullptr;
+  const std::uint16_t* winner = nullptr;
+  std::int64_t dy_row = 0;
+  const T* patches = nullptr;
+  std::int64_t window = 0;
+  const std::int64_t* positions = nullptr;
+  T* dw = nullptr;
+  std::int64_t dw_panel = 0;
+};
+
 /// The numbers of one optimizer step, worked out by the optimizer; see OptimizerConfig for their meaning.
 /// For each w with gradient g (PyTorch's definitions):
 ///   g ← clamp(gradient_scale·g, ±clip_value if > 0) + l1·sgn(w) + l2·w;   w ← w·(1 − rate·weight_decay);   then by kind
@@ -107,6 +136,8 @@ struct Kernels {
   void (*max_pool)(const PoolShape&, const T* x, T* y, std::uint16_t* winner) noexcept = nullptr;
   /// dx [h, w, c] is overwritten: every dy is added to its winner, in row order of the outputs.
   void (*max_pool_backward)(const PoolShape&, const T* dy, const std::uint16_t* winner, T* dx) noexcept = nullptr;
+  void (*gather_patches)(const Patches<T>&) noexcept = nullptr;
+  void (*winner_gradient)(const WinnerGradient<T>&) noexcept = nullptr;
   /// Divides by size_h·size_w, padding included.
   void (*average_pool)(const PoolShape&, const T* x, T* y) noexcept = nullptr;
   void (*average_pool_backward)(const PoolShape&, const T* dy, T* dx) noexcept = nullptr;

@@ -1,4 +1,5 @@
-// layers as numbers → their outputs and gradients: activations, softmax and pooling in plain loops, forward beside backward.
+// layers as numbers → their outputs and gradients: activations, softmax, pooling and its gradients in plain loops, forward beside
+// backward.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -150,6 +151,24 @@ void max_pool_backward(const PoolShape& s, const T* dy, const std::uint16_t* win
 }
 
 template <class T>
+void gather_patches(const Patches<T>& p) noexcept {
+  for (std::int64_t i = 0; i < p.count; ++i) {
+    T* row = p.rows + i * p.row;
+    std::fill_n(row, p.row, T(0));
+    for (std::int64_t r = 0; r < p.run_count; ++r) std::copy_n(p.x + i * p.step + p.runs[r], p.depth, row + r * p.depth);
+  }
+}
+
+template <class T>
+void winner_gradient(const WinnerGradient<T>& g) noexcept {
+  for (std::int64_t o = 0; o < g.channels; ++o)
+    for (std::int64_t t = 0; t < g.taps; ++t)
+      for (std::int64_t q = 0; q < g.windows; ++q)
+        g.dw[t / kPanel * g.dw_panel + o * kPanel + t % kPanel] +=
+            g.dy[q * g.dy_row + o] * g.patches[q * g.window + g.positions[g.winner[q * g.dy_row + o]] + t];
+}
+
+template <class T>
 void average_pool(const PoolShape& s, const T* x, T* y) noexcept {
   const std::int64_t n = s.out_h * s.out_w * s.c;
   std::fill_n(y, n, T(0));
@@ -174,6 +193,8 @@ void reference_layers(Kernels<T>& table) {
   table.softmax_backward = softmax_backward<T>;
   table.max_pool = max_pool<T>;
   table.max_pool_backward = max_pool_backward<T>;
+  table.gather_patches = gather_patches<T>;
+  table.winner_gradient = winner_gradient<T>;
   table.average_pool = average_pool<T>;
   table.average_pool_backward = average_pool_backward<T>;
 }

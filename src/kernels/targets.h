@@ -12,5 +12,6 @@ void fill_softmax(Kernels<float>& table);
 void fill_pool(Kernels<float>& table);
 void fill_reduce(Kernels<float>& table);
 void fill_update(Kernels<float>& table);
+void fill_winners(Kernels<float>& table);
 
 }  // namespace soma

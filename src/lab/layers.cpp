@@ -91,7 +91,8 @@ Result<LabReport> run_layers(const LabOptions& options) {
         row = {subject.preset, covered(net.plan(), i), static_cast<double>(batch)};
         for (const Reading& time : times)
           for (const double seconds : {time.median, time.low, time.high}) row.emplace_back(seconds * 1e6);
-        row.push_back(flops > 0 ? LabCell(100 * flops / (times[0].median + times[1].median) / peak) : LabCell());
+        row.emplace_back();
+        if (flops > 0) row.back() = 100 * flops / (times[0].median + times[1].median) / peak;
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/arena.h"
+#include "nn/filter.h"
 
 namespace soma {
 namespace {
@@ -187,6 +188,7 @@ class Planner {
     const auto fuse_pool = [&](std::size_t reader) {
       const auto* pool = std::get_if<Pool>(&nodes_[reader].layer);
       if (pool == nullptr || !windows_apart(*pool)) return false;
+      if (std::max(pool->size_h * pool->size_w, layer.kernel_h * layer.kernel_w) > kSegments) return false;
       y = node_extent(reader);
       step.pool =
           PoolShape{pool->size_h, step.out.w, step.out.c, 1, y.w, pool->size_h, pool->size_w, pool->size_h, pool->size_w, 0, 0};
@@ -211,11 +213,12 @@ class Planner {
     if (plan_.training) {
       const Parameter& w = plan_.parameters[static_cast<std::size_t>(step.weight)];
       step.chunks = std::min(plan_.max_batch, kChunks);
-      step.partial = take(plan_.partials, step.chunks * (aligned<float>(w.size) + aligned<float>(layer.out)));
+      if (step.pool) step.taps = panels(w.rows()) * kPanel;
+      step.piece = std::max(aligned<float>(w.size), layer.out * step.taps) + aligned<float>(layer.out);
+      step.partial = take(plan_.partials, (step.chunks + 1) * step.piece);
       step.flipped =
           take(plan_.partials, layer.groups * panels(w.in) * kPanel * layer.kernel_h * layer.kernel_w * layer.out / layer.groups);
-      const std::int64_t packed = aligned<float>(rows * panels(layer.out / layer.groups) * kPanel);
-      want_scratch(aligned<float>(step.padded.size()) + pooled + packed);
+      want_scratch(aligned<float>(step.padded.size()) + rows * std::max(step.taps, panels(layer.out / layer.groups) * kPanel));
       want_scratch(aligned<float>(step.spread.size()) + pooled);
     }
     for (std::size_t n = i; n != last; n = readers_[n][0]) values_of_[n] = step.y;

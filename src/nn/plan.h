@@ -83,7 +83,9 @@ struct ConvStep {
   std::optional<Activation> activation;  ///< fused, applied last; with a pool it commutes with the maximum
   std::int64_t winners = -1;             ///< offset in the arena of winners
   std::int64_t chunks = 0;               ///< the batch is cut in so many pieces whose weight gradients are added in order
-  std::int64_t partial = -1;             ///< offset of the pieces' gradients in the arena of partial sums
+  std::int64_t taps = 0;                 ///< with a pool: rows of the filter, rounded up to whole panels
+  std::int64_t piece = 0;                ///< numbers of one piece's gradients: weights, then bias
+  std::int64_t partial = -1;             ///< offset of the pieces' gradients, and of one more, in the arena of partial sums
   std::int64_t flipped = -1;             ///< weights as the input gradient reads them, in the arena of partial sums
   Extent padded;                         ///< x with its padding; equal to `in` without any
   Extent spread;                         ///< dy with stride − 1 zeros between rows and columns, and margins

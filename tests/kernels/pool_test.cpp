@@ -67,6 +67,43 @@ TEST_P(PoolTest, MaximaAndWinnersAreTheReferences) {
   }
 }
 
+TEST_P(PoolTest, PatchesAreTheReferences) {
+  for (const std::int64_t depth : {1, 3, 5, 8, 15, 16, 17, 40})
+    for (const std::int64_t count : {1, 2, 7}) {
+      const std::int64_t runs[] = {4, 0, 50}, row = 3 * depth + 5;
+      const Guarded<float> x(uniform(50 + 2 * 7 + depth, -1, 1, 4), 3);
+      Guarded<float> rows(count * row, 2), wanted(count * row);
+      kernels.gather_patches({x.data(), 2, runs, 3, depth, rows.data(), row, count});
+      reference.gather_patches({x.data(), 2, runs, 3, depth, wanted.data(), row, count});
+      ASSERT_EQ(bits(rows.values()), bits(wanted.values())) << depth;
+      ASSERT_TRUE(rows.intact());
+    }
+}
+
+// Σ |dy·patch| times the roundings of a sum bounds both sides.
+TEST_P(PoolTest, WinnersGradientIsTheReferences) {
+  for (const std::int64_t channels : {1, 2, 7, 8, 9, 24})
+    for (const std::int64_t panels : {1, 2, 3, 7, 8, 15, 30})
+      for (const std::int64_t windows : {1, 5}) {
+        const std::int64_t taps = panels * kPanel, row = channels + 3, positions[] = {0, taps, 3 * taps};
+        const Guarded<float> dy(uniform(windows * row, -1, 1, 5), 3), patches(uniform((2 * windows + 4) * taps, -1, 1, 6), 1);
+        Guarded<std::uint16_t> winner(windows * row, 1);
+        for (std::int64_t i = 0; i < winner.size(); ++i) winner[i] = static_cast<std::uint16_t>(i * 7 % 3);
+        const std::vector<float> start = uniform(panels * channels * kPanel, -1, 1, 7);
+        Guarded<float> dw(start, 2), wanted(start);
+        const auto problem = [&](float* to) {
+          return WinnerGradient<float>{windows,        channels, taps,      dy.data(), winner.data(),    row,
+                                       patches.data(), 2 * taps, positions, to,        channels * kPanel};
+        };
+        kernels.winner_gradient(problem(dw.data()));
+        reference.winner_gradient(problem(wanted.data()));
+        for (std::int64_t i = 0; i < dw.size(); ++i)
+          ASSERT_NEAR(dw[i], wanted[i], 2 * static_cast<double>(windows + 1) * kEpsilon * static_cast<double>(windows + 1))
+              << channels << " channels, " << taps << " taps, " << i;
+        ASSERT_TRUE(dw.intact());
+      }
+}
+
 TEST_P(PoolTest, AveragesAreTheReferences) {
   for (const PoolShape& s : shapes()) {
     const std::int64_t n = s.out_h * s.out_w * s.c;
