@@ -16,17 +16,24 @@ namespace soma {
 namespace HWY_NAMESPACE {
 namespace {
 
+// Each run is written in whole vectors: the next one overwrites what is too much, and beyond the last there are zeros.
 void gather_patches(const Patches<float>& p) noexcept {
-  const hn::CappedTag<float, kMaxLanes> d;
-  const std::int64_t whole = p.depth / lanes() * lanes(), rest = p.depth - whole;
+  const Floats d;
   for (std::int64_t i = 0; i < p.count; ++i) {
-    float* row = p.rows + i * p.row;
-    for (std::int64_t r = 0; r < p.run_count; ++r, row += p.depth) {
+    float* const row = p.rows + i * p.row;
+    std::int64_t at = 0;
+    for (std::int64_t r = 0; r < p.run_count; ++r, at += p.depth) {
       const float* from = p.x + i * p.step + p.runs[r];
-      for (std::int64_t k = 0; k < whole; k += lanes()) hn::StoreU(hn::LoadU(d, from + k), d, row + k);
-      if (rest > 0) store_some(load_some(from + whole, rest), row + whole, rest);
+      for (std::int64_t k = 0; k < p.depth; k += lanes()) {
+        const V v = p.depth - k >= lanes() ? hn::LoadU(d, from + k) : load_some(from + k, p.depth - k);
+        if (p.row - at - k >= lanes())
+          hn::StoreU(v, d, row + at + k);
+        else
+          store_some(v, row + at + k, p.row - at - k);
+      }
     }
-    std::fill(row, p.rows + (i + 1) * p.row, 0.0f);
+    const std::int64_t written = std::min(p.row, at - p.depth + (p.depth + lanes() - 1) / lanes() * lanes());
+    std::fill(row + written, row + p.row, 0.0f);
   }
 }
 
