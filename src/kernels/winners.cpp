@@ -16,24 +16,37 @@ namespace soma {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Each run is written in whole vectors: the next one overwrites what is too much, and beyond the last there are zeros.
+/// Runs of at most one vector of D, written whole: the next run overwrites what is too much.
+template <class D>
+HWY_INLINE void gather_short(D d, const Patches<float>& p) {
+  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto used = hn::FirstN(d, static_cast<std::size_t>(p.depth));
+  const std::int64_t whole = std::clamp<std::int64_t>((p.row - width) / p.depth + 1, 0, p.run_count);  // runs with room behind
+  for (std::int64_t i = 0; i < p.count; ++i) {
+    float* row = p.rows + i * p.row;
+    const float* x = p.x + i * p.step;
+    for (std::int64_t r = 0; r < whole; ++r) hn::StoreU(hn::MaskedLoad(used, d, x + p.runs[r]), d, row + r * p.depth);
+    for (std::int64_t r = whole; r < p.run_count; ++r)
+      hn::BlendedStore(hn::MaskedLoad(used, d, x + p.runs[r]), used, d, row + r * p.depth);
+    std::fill(row + p.run_count * p.depth, row + p.row, 0.0f);
+  }
+}
+
 void gather_patches(const Patches<float>& p) noexcept {
   const Floats d;
+#if !HWY_MEM_OPS_MIGHT_FAULT
+  if (p.depth <= 4) return gather_short(hn::CappedTag<float, 4>(), p);
+  if (p.depth <= 8) return gather_short(hn::CappedTag<float, 8>(), p);
+#endif
+  const std::int64_t whole = p.depth / lanes() * lanes(), rest = p.depth - whole;
   for (std::int64_t i = 0; i < p.count; ++i) {
-    float* const row = p.rows + i * p.row;
-    std::int64_t at = 0;
-    for (std::int64_t r = 0; r < p.run_count; ++r, at += p.depth) {
+    float* row = p.rows + i * p.row;
+    for (std::int64_t r = 0; r < p.run_count; ++r, row += p.depth) {
       const float* from = p.x + i * p.step + p.runs[r];
-      for (std::int64_t k = 0; k < p.depth; k += lanes()) {
-        const V v = p.depth - k >= lanes() ? hn::LoadU(d, from + k) : load_some(from + k, p.depth - k);
-        if (p.row - at - k >= lanes())
-          hn::StoreU(v, d, row + at + k);
-        else
-          store_some(v, row + at + k, p.row - at - k);
-      }
+      for (std::int64_t k = 0; k < whole; k += lanes()) hn::StoreU(hn::LoadU(d, from + k), d, row + k);
+      if (rest > 0) store_some(load_some(from + whole, rest), row + whole, rest);
     }
-    const std::int64_t written = std::min(p.row, at - p.depth + (p.depth + lanes() - 1) / lanes() * lanes());
-    std::fill(row + written, row + p.row, 0.0f);
+    std::fill(row, p.rows + (i + 1) * p.row, 0.0f);
   }
 }
 
