@@ -91,7 +91,8 @@ class Trainer {
   [[nodiscard]] Result<void> save(const std::filesystem::path& checkpoint) const;
   [[nodiscard]] Result<void> restore(const std::filesystem::path& checkpoint);
 
-  /// The parameters as they are now, and the gradients of the last step (trained parameters only), in published shapes.
+  /// The parameters as they are now, and the gradients of the last step of the last epoch (trained parameters only), in published
+  /// shapes. Steps before it may use a gradient up without keeping it.
   [[nodiscard]] std::vector<Tensor> parameters() const;
   [[nodiscard]] std::vector<Tensor> gradients() const;
 

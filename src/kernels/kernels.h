@@ -43,6 +43,24 @@ struct Gemm {
   bool accumulate = false;
 };
 
+/// c[i·c_row + k] = Σ_j a[i·a_row + j]·b(k, j), j < depth: the product with the transposed matrix, without transposing it.
+///
+///   b(k, j) = b[(j / 16)·b_panel + k·16 + j % 16]; beyond depth it holds zeros up to a multiple of 16
+///
+/// Sixteen sums, of the j that are equal modulo 16 in ascending order, each product added by one fused multiply-add where the
+/// target has it; then lane l gets lane l + 8, l + 4, l + 2, l + 1. m rows of a, n rows of b. For few rows: each number of b is
+/// read once, and used m times.
+template <class T>
+struct Dots {
+  std::int64_t m = 0, n = 0, depth = 0;
+  const T* a = nullptr;
+  std::int64_t a_row = 0;
+  const T* b = nullptr;
+  std::int64_t b_panel = 0;
+  T* c = nullptr;
+  std::int64_t c_row = 0;
+};
+
 /// One pooled image, channels last: x [h, w, c] → y [out_h, out_w, c].
 struct PoolShape {
   std::int64_t h = 0, w = 0, c = 0, out_h = 0, out_w = 0;
@@ -118,6 +136,8 @@ struct Kernels {
   /// y(j, i) = x(i, j) in panels over i: y[(i/16)·y_panel + j·16 + i%16], zeros for rows ≤ i < round_up(rows, 16).
   void (*transpose_panels)(const T* x, std::int64_t x_panel, std::int64_t rows, std::int64_t cols, T* y,
                            std::int64_t y_panel) noexcept = nullptr;
+
+  void (*dots)(const Dots<T>&) noexcept = nullptr;
 
   /// y = f(x). y may be x.
   void (*activate)(const Activation& f, const T* x, T* y, std::int64_t n) noexcept = nullptr;

@@ -37,6 +37,19 @@ void transpose_panels(const T* x, std::int64_t x_panel, std::int64_t rows, std::
 }
 
 template <class T>
+void dots(const Dots<T>& g) noexcept {
+  for (std::int64_t i = 0; i < g.m; ++i)
+    for (std::int64_t k = 0; k < g.n; ++k) {
+      T lane[kPanel] = {};
+      for (std::int64_t j = 0; j < g.depth; ++j)
+        lane[j % kPanel] += g.a[i * g.a_row + j] * g.b[j / kPanel * g.b_panel + k * kPanel + j % kPanel];
+      for (std::int64_t half = kPanel / 2; half > 0; half /= 2)
+        for (std::int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
+      g.c[i * g.c_row + k] = lane[0];
+    }
+}
+
+template <class T>
 void add(const T* a, const T* b, T* y, std::int64_t n) noexcept {
   for (std::int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
@@ -109,6 +122,7 @@ const Kernels<T>& reference_kernels() {
     k.gemm = gemm<T>;
     k.pack_panels = pack_panels<T>;
     k.transpose_panels = transpose_panels<T>;
+    k.dots = dots<T>;
     k.add = add<T>;
     k.scale = scale<T>;
     k.multiply = multiply<T>;

@@ -9,6 +9,7 @@ void fill_online(Kernels<float>& table);
 void fill_gemm(Kernels<float>& table);
 void fill_activation(Kernels<float>& table);
 void fill_softmax(Kernels<float>& table);
+void fill_dots(Kernels<float>& table);
 void fill_pool(Kernels<float>& table);
 void fill_reduce(Kernels<float>& table);
 void fill_update(Kernels<float>& table);

@@ -11,6 +11,14 @@
 
 namespace soma {
 
+/// One optimizer step for the weights of linear layers, taken block by block where their gradient is worked out, while it is in
+/// the first-level cache: it never reaches memory. The same bits as a gradient kept and used later.
+template <class T>
+struct FusedUpdate {
+  Update<T> numbers;
+  T *state0 = nullptr, *state1 = nullptr;  ///< laid out as the parameters; null where the optimizer keeps none
+};
+
 /// Everything a step works on during one pass. Borrows all of it.
 template <class T>
 struct Run {
@@ -19,11 +27,12 @@ struct Run {
   Team& team;
   T *activations, *gradients, *parameters, *parameter_gradients, *partials, *masks, *scratch;
   std::uint16_t* winners;
-  std::int64_t rows = 0;    ///< samples in this pass, ≤ plan.max_batch
-  bool training = false;    ///< dropout on, batch norm on the batch's own statistics
-  bool accumulate = false;  ///< add to the parameter gradients instead of replacing them
-  std::uint64_t seed = 0;   ///< of dropout
-  std::uint64_t pass = 0;   ///< number of the training pass: dropout draws anew in each
+  std::int64_t rows = 0;                   ///< samples in this pass, ≤ plan.max_batch
+  bool training = false;                   ///< dropout on, batch norm on the batch's own statistics
+  bool accumulate = false;                 ///< add to the parameter gradients instead of replacing them
+  std::uint64_t seed = 0;                  ///< of dropout
+  std::uint64_t pass = 0;                  ///< number of the training pass: dropout draws anew in each
+  const FusedUpdate<T>* update = nullptr;  ///< not with `accumulate`
 
   const Value& at(ValueId id) const { return plan.values[static_cast<std::size_t>(id)]; }
   const Parameter& parameter_at(ParameterId id) const { return plan.parameters[static_cast<std::size_t>(id)]; }

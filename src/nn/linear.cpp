@@ -34,6 +34,36 @@ void forward(const LinearStep& s, const Run<T>& run) {
   });
 }
 
+namespace {
+
+// The rows [first, first + g.m) of a weight gradient, two panels at a time and as many rows as the first-level cache holds:
+// worked out into scratch, used up, forgotten.
+template <class T>
+void update_weights(const LinearStep& s, const Run<T>& run, Gemm<T> g, std::int64_t first_row, std::int64_t first_panel,
+                    T* scratch) {
+  const Parameter& w = run.parameter_at(s.weight);
+  std::fill_n(scratch, 2 * kFusedRows * kPanel, T(0));  // what lies beyond the last column stays zero
+  const Gemm<T> all = g;
+  for (std::int64_t panel = 0; panel < panels(all.n); panel += 2)
+    for (std::int64_t row = 0; row < all.m; row += kFusedRows) {
+      g.m = std::min(kFusedRows, all.m - row);
+      g.n = std::min(2 * kPanel, all.n - panel * kPanel);
+      g.a = all.a + row;
+      g.b = all.b + panel * all.b_panel;
+      g.c = scratch;
+      g.c_panel = kFusedRows * kPanel;
+      run.kernels.gemm(g);
+      for (std::int64_t p = 0; p < panels(g.n); ++p) {
+        const std::int64_t at = w.offset + (first_panel + panel + p) * w.panel_stride() + (first_row + row) * kPanel;
+        const auto state = [at](T* arena) { return arena == nullptr ? nullptr : arena + at; };
+        run.kernels.update(run.update->numbers, run.parameters + at, scratch + p * g.c_panel, state(run.update->state0),
+                           state(run.update->state1), g.m * kPanel);
+      }
+    }
+}
+
+}  // namespace
+
 // dW = dyᵀ·x, as [in, out] panels: row i of the product is column i of x, so x is read transposed, dy as it is.
 template <class T>
 void weight_gradient(const LinearStep& s, const Run<T>& run) {
@@ -60,15 +90,28 @@ void weight_gradient(const LinearStep& s, const Run<T>& run) {
   const std::int64_t pairs = (panels(s.out) + 1) / 2;
   const bool by_outputs = pairs >= run.team.size();
   const std::int64_t units = by_outputs ? pairs : s.in;
-  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int) {
+  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int member) {
     Gemm<T> part = g;
     const std::int64_t first_row = by_outputs ? 0 : begin, first_panel = by_outputs ? 2 * begin : 0;
     part.m = by_outputs ? s.in : end - begin;
     part.n = by_outputs ? std::min(end * 2 * kPanel, s.out) - first_panel * kPanel : s.out;
     part.a = run.value(s.x.value) + first_row;
     part.b += first_panel * g.b_panel;
+    if (run.update != nullptr) return update_weights(s, run, part, first_row, first_panel, run.member_scratch(member));
     part.c = run.parameter_gradient(s.weight) + first_panel * g.c_panel + first_row * kPanel;
     run.kernels.gemm(part);
+  });
+}
+
+// Few rows: weights are read once, as they lie.
+template <class T>
+void input_gradient_of_few(const LinearStep& s, const Run<T>& run) {
+  const Parameter& w = run.parameter_at(s.weight);
+  const std::int64_t units = (s.in + kPanel - 1) / kPanel;
+  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int) {
+    const std::int64_t first = begin * kPanel, inputs = std::min(s.in, end * kPanel) - first;
+    run.kernels.dots({run.rows, inputs, s.out, run.gradient(s.y), s.out, run.parameter(s.weight) + first * kPanel,
+                      w.panel_stride(), run.gradient(s.x) + first, s.in});
   });
 }
 
@@ -76,6 +119,9 @@ void weight_gradient(const LinearStep& s, const Run<T>& run) {
 template <class T>
 void input_gradient(const LinearStep& s, const Run<T>& run) {
   const Parameter& w = run.parameter_at(s.weight);
+  // Below, transposing a weight costs more than the multiply-adds it is used for.
+  constexpr std::int64_t kFewRows = 16;
+  if (run.plan.max_batch <= kFewRows) return input_gradient_of_few(s, run);
   const std::int64_t units = (panels(s.in) + s.block_panels - 1) / s.block_panels;
   run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int member) {
     T* block = run.member_scratch(member);
@@ -102,10 +148,10 @@ void input_gradient(const LinearStep& s, const Run<T>& run) {
 template <class T>
 void backward(const LinearStep& s, const Run<T>& run) {
   undo_activation(s.activation, s.y, run);
-  weight_gradient(s, run);
   if (s.bias >= 0)
     run.kernels.sum_rows(run.gradient(s.y), s.out, run.rows, s.out, run.accumulate, run.parameter_gradient(s.bias));
-  if (s.x.gradient >= 0) input_gradient(s, run);
+  if (s.x.gradient >= 0) input_gradient(s, run);  // before the weights change
+  weight_gradient(s, run);
 }
 
 SOMA_INSTANTIATE_STEP(LinearStep)

@@ -66,8 +66,10 @@ void Net<T>::forward(std::int64_t rows, const Mode& mode, double* seconds) {
 }
 
 template <class T>
-void Net<T>::backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds) {
-  const Run<T> pass = run(rows, mode, accumulate);
+void Net<T>::backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds, const FusedUpdate<T>* update) {
+  SOMA_REQUIRE(update == nullptr || !accumulate);
+  Run<T> pass = run(rows, mode, accumulate);
+  pass.update = update;
   for (std::size_t i = plan_.steps.size(); i-- > 0;)
     timed(seconds == nullptr ? nullptr : seconds + i,
           [&] { std::visit([&](const auto& kind) { soma::backward(kind, pass); }, plan_.steps[i].kind); });

@@ -39,7 +39,10 @@ class Net {
   /// With `seconds` (one number per step of the plan) each gets what its step took.
   void forward(std::int64_t rows, const Mode& mode, double* seconds = nullptr);
   /// After forward in the same mode. Adds to the parameter gradients when `accumulate`, else replaces them.
-  void backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds = nullptr);
+  /// With `update` the weights of linear layers are changed on the way and their gradients are not kept (plan().fused tells
+  /// which).
+  void backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds = nullptr,
+                const FusedUpdate<T>* update = nullptr);
 
   /// The pass that forward and backward walk, for who wants to take its steps one by one. Valid as long as the net.
   Run<T> run(std::int64_t rows, const Mode& mode, bool accumulate);

@@ -162,6 +162,7 @@ class Planner {
       // About 64 KiB of transposed weights: they stay in the second-level cache for all rows of the batch.
       step.block_panels = std::clamp<std::int64_t>(16384 / (kPanel * layer.out), 2, 8);
       want_scratch(step.block_panels * kPanel * layer.out);
+      want_scratch(2 * kFusedRows * kPanel);
     }
     values_of_[i] = step.y;
     emit(step, last, step.y);
@@ -345,6 +346,11 @@ class Planner {
     plan_.weight_end = place_if(weight);
     plan_.trained_end = place_if([&](const Parameter& p) { return p.trained() && !weight(p); });
     place_if([](const Parameter& p) { return !p.trained(); });
+    for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
+      const Parameter& p = plan_.parameters[i];
+      const bool fused = weight(p) && std::holds_alternative<Linear>(nodes_[p.node].layer);
+      if (p.trained() && !fused) plan_.not_fused.push_back({p.offset, p.offset + aligned<float>(p.size)});
+    }
   }
 
   /// Gives every input that wants one a place for its gradient, and a fork to the values that several steps read.

@@ -179,7 +179,17 @@ struct Plan {
   // Sizes of the arenas, in numbers.
   std::int64_t activations = 0, gradients = 0, partials = 0, masks = 0, winners = 0;
   std::int64_t scratch = 0;  ///< for each member of the team
+
+  /// Ranges of the arena of parameters that a fused update leaves alone: [begin, end) of what is trained but no linear layer's
+  /// weight, none across weight_end.
+  struct Range {
+    std::int64_t begin, end;
+  };
+  std::vector<Range> not_fused;
 };
+
+/// Rows of a weight gradient that are worked out before the optimizer takes them: 128 rows of two panels are 16 KiB.
+inline constexpr std::int64_t kFusedRows = 128;
 
 /// Pieces that sums over a batch are cut into, whatever the number of threads: this fixes the order of summation.
 inline constexpr std::int64_t kChunks = 16;

@@ -56,8 +56,12 @@ struct RunState {
   void end_epoch();
 
  private:
-  Result<void> batch(bool first);
-  void update(std::int64_t batches_in_step);
+  /// Forward, loss and backward of one of the batches of a step; the last one also changes the parameters.
+  Result<void> batch(std::int64_t number, std::int64_t batches_in_step, bool fused);
+  /// Advances step and rate: the numbers of the update that follows.
+  Update<float> next_update(std::int64_t batches_in_step);
+  /// Changes the parameters [first, last), which lie on one side of weight_end.
+  void apply(const Update<float>& update, std::int64_t first, std::int64_t last);
   [[nodiscard]] double gradient_norm() const;
 };
 

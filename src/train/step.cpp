@@ -42,16 +42,18 @@ std::int64_t RunState::steps_per_epoch() const {
 Result<void> RunState::step() {
   const auto start = Clock::now();
   if (at.next == 0) batches.begin_epoch(at.epoch);
-  std::int64_t taken = 0;
-  for (; taken < config.train.accumulate && at.next < samples(); ++taken)
-    if (auto done = batch(taken == 0); !done) return done;
-  update(taken);
+  const std::int64_t left = (samples() - at.next + config.train.batch - 1) / config.train.batch;
+  const std::int64_t count = std::min(config.train.accumulate, left);
+  // Whoever asks for gradients asks at the end of an epoch; clipping needs all of them before the first is used.
+  const bool fused = config.train.accumulate == 1 && config.optimizer.clip_norm == 0 && left > 1;
+  for (std::int64_t i = 0; i < count; ++i)
+    if (auto done = batch(i, count, fused); !done) return done;
   at.seconds += since(start);
   if (at.next == samples()) end_epoch();
   return {};
 }
 
-Result<void> RunState::batch(bool first) {
+Result<void> RunState::batch(std::int64_t number, std::int64_t batches_in_step, bool fused) {
   const std::int64_t rows = std::min(config.train.batch, samples() - at.next);
   share(team, rows, batches.row_size(), [&](std::int64_t begin, std::int64_t end, int) {
     batches.fill(at.next + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
@@ -69,10 +71,19 @@ Result<void> RunState::batch(bool first) {
                              "lower optimizer.rate or optimizer.clip_norm",
                              at.step + 1, where, rate)};
   }
-  net.backward(rows, mode, !first);
+  FusedUpdate<float> update;
+  if (fused) update = {next_update(1), state0.size() > 0 ? state0.data() : nullptr, state1.size() > 0 ? state1.data() : nullptr};
+  net.backward(rows, mode, number > 0, nullptr, fused ? &update : nullptr);
   at.sum += sum;
   at.next += rows;
   ++at.batch;
+  if (fused) {
+    for (const Plan::Range& range : net.plan().not_fused) apply(update.numbers, range.begin, range.end);
+  } else if (number + 1 == batches_in_step) {
+    const Update<float> numbers = next_update(batches_in_step);
+    apply(numbers, 0, net.plan().weight_end);
+    apply(numbers, net.plan().weight_end, net.plan().trained_end);
+  }
   return {};
 }
 
@@ -86,25 +97,24 @@ double RunState::gradient_norm() const {
   return std::sqrt(square);
 }
 
-void RunState::update(std::int64_t batches_in_step) {
+Update<float> RunState::next_update(std::int64_t batches_in_step) {
   const OptimizerConfig& o = config.optimizer;
   const Position position{at.step, steps_per_epoch(), config.train.epochs};
   rate = rate_at(config.schedule, o.rate, position, plateau);
   StepRequest request{++at.step, rate, momentum_at(config.schedule, position), 1.0 / static_cast<double>(batches_in_step)};
   if (o.clip_norm > 0) request.gradient_scale *= clip_scale(o.clip_norm, gradient_norm() * request.gradient_scale);
-  const Update<float> update = update_for<float>(o, optimizer, request);
-  const std::int64_t weights = net.plan().weight_end, end = net.plan().trained_end;
+  return update_for<float>(o, optimizer, request);
+}
+
+void RunState::apply(const Update<float>& update, std::int64_t first, std::int64_t last) {
   constexpr std::int64_t kLine = 16;  // floats in a cache line: no two members write to one
-  const auto apply = [&](const Update<float>& numbers, std::int64_t first, std::int64_t last) {
-    share(team, (last - first) / kLine, kLine, [&](std::int64_t begin, std::int64_t stop, int) {
-      const std::int64_t from = first + begin * kLine;
-      net.kernels().update(numbers, net.parameters() + from, net.parameter_gradients() + from,
-                           state0.size() > 0 ? state0.data() + from : nullptr, state1.size() > 0 ? state1.data() + from : nullptr,
-                           (stop - begin) * kLine);
-    });
-  };
-  apply(update, 0, weights);
-  apply(without_penalties(update), weights, end);
+  const Update<float> numbers = first < net.plan().weight_end ? update : without_penalties(update);
+  share(team, (last - first) / kLine, kLine, [&](std::int64_t begin, std::int64_t stop, int) {
+    const std::int64_t from = first + begin * kLine;
+    net.kernels().update(numbers, net.parameters() + from, net.parameter_gradients() + from,
+                         state0.size() > 0 ? state0.data() + from : nullptr, state1.size() > 0 ? state1.data() + from : nullptr,
+                         (stop - begin) * kLine);
+  });
 }
 
 LossSum RunState::evaluate(const Dataset& set) {

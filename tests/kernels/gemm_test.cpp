@@ -221,6 +221,36 @@ TEST_P(GemmTest, TransposedPanelsHoldTheTransposedMatrix) {
     }
 }
 
+// Each of the sixteen sums has at most depth/16 + 1 products, and four additions follow.
+TEST_P(GemmTest, DotsAreProductsWithTheTransposedMatrix) {
+  for (const std::int64_t m : {1, 2, 3, 5, 6, 7, 10, 13})
+    for (const std::int64_t n : {1, 3, 8, 23, 24, 25, 50})
+      for (const std::int64_t depth : {1, 10, 16, 17, 40, 70}) {
+        const std::int64_t a_row = depth + 3, b_panel = n * kPanel + 5, c_row = n + 2;
+        const Guarded<float> a(uniform((m - 1) * a_row + depth, -1, 1, 1), 3);
+        std::vector<float> weights = uniform(panels(depth) * b_panel, -1, 1, 2);
+        for (std::int64_t k = 0; k < n; ++k)
+          for (std::int64_t j = depth; j < panels(depth) * kPanel; ++j)
+            weights[static_cast<std::size_t>(j / kPanel * b_panel + k * kPanel + j % kPanel)] = 0;
+        const Guarded<float> b(weights, 1);
+        Guarded<float> c((m - 1) * c_row + n, 2);
+        kernels.dots({m, n, depth, a.data(), a_row, b.data(), b_panel, c.data(), c_row});
+        for (std::int64_t i = 0; i < m; ++i)
+          for (std::int64_t k = 0; k < n; ++k) {
+            double wanted = 0, magnitude = 0;
+            for (std::int64_t j = 0; j < depth; ++j) {
+              const double product =
+                  static_cast<double>(a[i * a_row + j]) * static_cast<double>(b[j / kPanel * b_panel + k * kPanel + j % kPanel]);
+              wanted += product;
+              magnitude += std::abs(product);
+            }
+            const double bound = static_cast<double>(depth / 16 + 6) * kEpsilon * magnitude;
+            ASSERT_NEAR(c[i * c_row + k], wanted, bound) << "(" << i << ", " << k << ") of " << m << " × " << n << " × " << depth;
+          }
+        ASSERT_TRUE(c.intact());
+      }
+}
+
 SOMA_EVERY_TARGET(GemmTest);
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace soma {
 namespace {
 
 constexpr std::int64_t kRows = 5;
+constexpr std::int64_t kManyRows = 18;  // where linear layers transpose their weights for the input gradient
 constexpr std::uint32_t kNumbers = stream(Stream::test, 100);
 
 /// Outputs and all parameter gradients, in published order, of one training pass over fixed random rows.
@@ -57,12 +58,14 @@ class EveryLayer : public testing::TestWithParam<Case> {
 };
 
 TEST_P(EveryLayer, AgreesWithDoublePrecisionOnEveryTarget) {
-  const Pass want = run_pass(spec, reference_kernels<double>(), 1);
-  for (const Kernels<float>* kernels : usable_kernels()) {
-    const Pass got = run_pass(spec, *kernels, 2);
-    // At most 300 terms a sum here and a handful of layers: 300·ε is 2e-5.
-    expect_close(got.y, want.y, 2e-5, kernels->target);
-    expect_close(got.gradients, want.gradients, 1e-4, kernels->target);
+  for (const std::int64_t rows : {kRows, kManyRows}) {
+    const Pass want = run_pass(spec, reference_kernels<double>(), 1, rows);
+    for (const Kernels<float>* kernels : usable_kernels()) {
+      const Pass got = run_pass(spec, *kernels, 2, rows);
+      // At most 300 terms a sum here and a handful of layers: 300·ε is 2e-5.
+      expect_close(got.y, want.y, 2e-5, kernels->target);
+      expect_close(got.gradients, want.gradients, 1e-4, kernels->target);
+    }
   }
 }
 

@@ -184,6 +184,25 @@ TEST(Trainer, AccumulatingTwoBatchesIsOneOfTwiceTheSize) {
     for (std::size_t i = 0; i < a[t].size(); ++i) EXPECT_NEAR(a[t][i], b[t][i], 1e-6);
 }
 
+// Clipping at a norm that no gradient reaches changes nothing but the way: gradients are kept until all are known.
+TEST(Trainer, AnUpdateOnTheWayHasTheBitsOfOneAtTheEnd) {
+  const RunData data = run_data();
+  for (const auto kind : {OptimizerConfig::Kind::sgd, OptimizerConfig::Kind::momentum, OptimizerConfig::Kind::nadam}) {
+    Config config = small_config();
+    config.optimizer.kind = kind;
+    config.optimizer.l2 = 1e-3;
+    config.network.nodes.insert(config.network.nodes.end() - 1,
+                                {Node{"", Linear{150, true}, {}, {}}, Node{"", Linear{20, true}, {}, {}}});
+    config.train.threads = 2;
+    Trainer on_the_way = make(config, data);
+    config.optimizer.clip_norm = 1e30;
+    Trainer at_the_end = make(config, data);
+    finish(on_the_way);
+    finish(at_the_end);
+    EXPECT_EQ(weights(on_the_way), weights(at_the_end));
+  }
+}
+
 TEST(Trainer, StopsEarlyAndKeepsTheBest) {
   const RunData data = run_data(60, true);
   Config config = small_config();
@@ -272,6 +291,7 @@ TEST(Trainer, ShowsParametersAndGradientsOfTheLastStep) {
   Config config = small_config();
   config.optimizer.kind = OptimizerConfig::Kind::sgd;
   config.optimizer.rate = 0.5;
+  config.train.batch = data.train.count;  // an epoch of one step
   Trainer trainer = make(config, data);
   const auto before = trainer.parameters();
   trainer.step().value();
