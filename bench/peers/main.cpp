@@ -155,7 +155,11 @@ int run(int argc, char** argv) {
   program.add_option("--rounds", options.effort.rounds, "Readings of each contender")->check(CLI::PositiveNumber);
   program.add_option("--slice", options.effort.slice, "Seconds a reading lasts")->check(CLI::PositiveNumber);
   program.add_option("--onnxruntime", options.onnxruntime, "libonnxruntime.so, for latency");
-  CLI11_PARSE(program, argc, argv);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return program.exit(wrong) == 0 ? 0 : 2;
+  }
   if (const auto usable = target(); !usable) return complain(usable.error());
   return options.what == "latency" ? run_latency(options) : run_products(options);
 }
