@@ -1,8 +1,10 @@
-# synthetic readings with a known difference, and without one → the verdict that bench/regress must come to.
+# synthetic readings, with a known difference and without one → the verdicts and tables of bench/regress and bench/compare.
 import importlib.machinery
 import importlib.util
+import json
 import random
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -59,6 +61,24 @@ class Judge(unittest.TestCase):
     def test_a_work_only_one_of_them_knows_is_left_out(self):
         rows, worse = program("regress").judge([{"a": 1.0}] * 7, [{"a": 1.0}] * 7, [{"a": 1.0, "b": 9.0}] * 7)
         self.assertEqual(([row[0] for row in rows], worse), (["a"], []))
+
+
+class Compare(unittest.TestCase):
+    def record(self, soma, **peers):
+        return {"what": "gemm", "work": "64×128×6272", "pass": "forward", "threads": 1, "flops": 1e9, "machine": "here", "target": "avx2",
+                "compiler": "g++", "versions": {"peer": "1"}, "seconds": {"soma": soma} | peers}
+
+    def test_soma_is_held_against_the_fastest_peer_round_by_round(self):
+        row = program("compare").row(self.record([1.0, 2.0, 4.0], slow=[9.0, 9.0, 9.0], quick=[2.0, 4.0, 8.0]))
+        self.assertEqual(row[-3:], ["quick", "4.00 s (3.00–6.00)", "2.00 (2.00–2.00)"])
+
+    def test_a_work_taken_again_replaces_its_readings(self):
+        with tempfile.TemporaryDirectory() as place:
+            lines = [self.record([1.0], peer=[2.0]), self.record([3.0], peer=[3.0])]
+            (Path(place) / "readings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+            records = program("compare").load(Path(place))
+            self.assertEqual([each["seconds"]["soma"] for each in records], [[3.0]])
+            self.assertIn("1.00 (1.00–1.00)", program("compare").tables(records))
 
 
 class Words(unittest.TestCase):
