@@ -7,7 +7,7 @@ std::string_view style() {
   return R"css(
 :root{color-scheme:light dark;
 --paper:#fcfcfa;--ink:#1b1e23;--soft:#5a6069;--rule:#dcdfe3;--faint:#f1f2f0;--right:37 114 214;--wrong:214 92 16;
---s0:#1f63c4;--s1:#c2570c;--s2:#0c7a58;--s3:#8a3fa0;--s4:#a8163f;--s5:#5a6069;
+--s0:#1f63c4;--s1:#b34d08;--s2:#0c7a58;--s3:#8a3fa0;--s4:#a8163f;--s5:#5a6069;
 --words:Charter,"Bitstream Charter","Iowan Old Style","Source Serif 4",Cambria,Georgia,"Liberation Serif",serif;
 --figures:-apple-system,"Segoe UI","Helvetica Neue",Inter,Roboto,"Liberation Sans",Arial,sans-serif;
 --code:ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace}

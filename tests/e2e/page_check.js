@@ -4,9 +4,9 @@
   const name = (e) => `<${e.tagName.toLowerCase()} class="${e.getAttribute("class") || ""}"> ${(e.textContent || "").trim().slice(0, 40)}`;
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width) faults.push(`the page is ${document.documentElement.scrollWidth} wide, the window ${width}`);
-  const scrolls = (e) => {
+  const scrolls = (e) => {  // or is cut off on purpose
     for (; e && e !== document.body; e = e.parentElement)
-      if (["auto", "scroll"].includes(getComputedStyle(e).overflowX)) return true;
+      if (["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX)) return true;
     return false;
   };
   for (const e of document.querySelectorAll("body *")) {

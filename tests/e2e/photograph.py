@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-CHECK = (Path(__file__).parent / "page_check.js").read_text().split("\n", 1)[1].strip().rstrip(";")
+CHECKS = [(Path(__file__).parent / name).read_text().split("\n", 1)[1] for name in ("page_check.js", "contrast.js")]
 WIDTHS, SCHEMES = (400, 1600), ("light", "dark")
 
 
@@ -20,6 +20,11 @@ def chromium():
 
 def browser(playwright):
     return playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+
+
+def faults_of(tab):
+    """What does not fit on the page, and what cannot be read on it."""
+    return [fault for check in CHECKS for fault in tab.evaluate(check)]
 
 
 def photograph(pages, pictures):
@@ -36,7 +41,7 @@ def photograph(pages, pictures):
                     said = []
                     tab.on("console", lambda message: said.append(message.text))
                     tab.goto(Path(file).resolve().as_uri())
-                    found = tab.evaluate(CHECK)
+                    found = faults_of(tab)
                     found += [f"asks for {url[:80]}" for url in asked[1:] if not url.startswith("data:")]
                     found += [f"the browser says: {text}" for text in said]
                     tab.screenshot(path=str(Path(pictures) / f"{name}-{width}-{scheme}.png"), full_page=True)
