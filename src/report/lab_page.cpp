@@ -39,14 +39,24 @@ std::string lab_table(const LabTable& from) {
 std::string verdicts(const LabReport& report) {
   std::string items;
   for (const LabVerdict& verdict : report.verdicts)
-    items += fmt::format("<li class=\"{}\">{}</li>\n", verdict.holds ? "holds" : "fails", escaped(verdict.text));
+    items += fmt::format("<li class=\"{}\">{}</li>\n",
+                         !verdict.judged ? "open"
+                         : verdict.holds ? "holds"
+                                         : "fails",
+                         escaped(verdict.text));
   return items.empty() ? "" : "<ul class=\"verdicts\">\n" + items + "</ul>\n";
 }
 
 std::string head(const LabReport& report) {
-  const auto holding = std::count_if(report.verdicts.begin(), report.verdicts.end(), [](const LabVerdict& v) { return v.holds; });
+  std::size_t holding = 0, judged = 0;
+  for (const LabVerdict& verdict : report.verdicts) {
+    judged += verdict.judged ? 1 : 0;
+    holding += verdict.judged && verdict.holds ? 1 : 0;
+  }
   std::vector<std::pair<std::string, std::string>> values;
-  if (!report.verdicts.empty()) values.emplace_back(fmt::format("{} of {}", holding, report.verdicts.size()), "claims borne out");
+  if (judged > 0) values.emplace_back(fmt::format("{} of {}", holding, judged), "claims borne out");
+  if (judged < report.verdicts.size())
+    values.emplace_back(std::to_string(report.verdicts.size() - judged), "that this run cannot judge");
   values.emplace_back(duration(report.seconds),
                       report.quick ? "a quick run: to look at, not to publish" : "the whole experiment");
   values.emplace_back(std::to_string(report.threads), report.threads == 1 ? "thread" : "threads at most");

@@ -95,6 +95,8 @@ pre{background:var(--faint);padding:16px 18px;border-radius:6px;overflow:auto;ma
 .verdicts li{padding:9px 0 9px 30px;border-bottom:1px solid var(--rule);position:relative;overflow-wrap:anywhere}
 .verdicts li::before{position:absolute;left:2px;font:600 17px/1.55 var(--figures)}
 .verdicts .holds::before{content:"✓";color:var(--s2)}
+.verdicts .open{color:var(--soft)}
+.verdicts .open::before{content:"–"}
 .verdicts .fails::before{content:"✗";color:var(--s4)}
 @media print{body{font-size:11pt}section{break-inside:avoid}pre{max-height:none;white-space:pre-wrap}}
 )css";

@@ -99,7 +99,8 @@ LabReport example_findings() {
   wide.rows = {row, row};
   report.tables = {wide};
   report.verdicts = {{true, "mnist-cnn: 1234 samples/s is at least 10 × the published 110"},
-                     {false, "tiny & <small>: 12 samples/s, and the claim was 100"}};
+                     {false, "tiny & <small>: 12 samples/s, and the claim was 100"},
+                     {true, "on a machine with more cores: not to be told here", false}};
   report.notes = {"Median of 5 rounds, taking turns.", "Left out: <everything> else."};
   return report;
 }
