@@ -17,9 +17,25 @@ constexpr std::size_t kDots = 40;         // more of them on a line would hide i
 constexpr double kLongestBar = 74;        // per cent of the width: the number stands behind the bar
 constexpr int kCharacter = 7, kGap = 14;  // pixels, of a tick's label and beside it
 
+/// Published figures share the colour of the measured series whose name theirs begins with; all others follow one another.
+std::size_t colour(const LabChart& chart, std::size_t series) {
+  std::size_t next = 0;
+  for (std::size_t i = 0; i <= series; ++i) {
+    const LabChart::Series& one = chart.series[i];
+    const auto same = std::find_if(chart.series.begin(), chart.series.end(), [&](const LabChart::Series& other) {
+      return one.published && !other.published && !other.name.empty() && one.name.starts_with(other.name);
+    });
+    const bool follows = same == chart.series.end();
+    if (i == series) return follows ? next : colour(chart, static_cast<std::size_t>(same - chart.series.begin()));
+    next += follows ? 1 : 0;
+  }
+  return next;
+}
+
 /// The classes a series is drawn with: its colour, dots instead of a line when colours begin again, and whose figures they are.
 std::string look(const LabChart& chart, std::size_t series) {
-  return fmt::format("s{}{}{}", series % kColours, series >= kColours ? " again" : "",
+  const std::size_t index = colour(chart, series);
+  return fmt::format("s{}{}{}", index % kColours, index >= kColours ? " again" : "",
                      chart.series[series].published ? " published" : "");
 }
 
@@ -130,7 +146,9 @@ std::string bars(const LabChart& chart) {
 
 std::string chart(const LabChart& chart) {
   const bool lines = chart.kind == LabChart::Kind::lines;
-  const std::string unit = chart.y_label.empty() ? "" : fmt::format(" <small>{}</small>", escaped(chart.y_label));
+  const std::string scale = chart.log_y ? (chart.y_label.empty() ? "logarithmic" : ", logarithmic") : "";
+  const std::string unit =
+      (chart.y_label + scale).empty() ? "" : fmt::format(" <small>{}{}</small>", escaped(chart.y_label), scale);
   const std::string below =
       lines && !chart.x_label.empty() ? fmt::format("<p class=\"below\">{}</p>", escaped(chart.x_label)) : "";
   return fmt::format("<figure class=\"chart\"><figcaption>{}{}</figcaption>{}{}{}</figure>\n", escaped(chart.title), unit,

@@ -72,6 +72,7 @@ table{border-collapse:collapse;font:14.5px/1.4 var(--figures);font-variant-numer
 .scroll>table{min-width:min(100%,420px)}
 th,td{padding:6px 14px 6px 0;text-align:left;font-weight:400;white-space:nowrap;border-bottom:1px solid var(--rule)}
 th:last-child,td:last-child{padding-right:2px}
+.scroll th[scope=row]{position:sticky;left:0;background:var(--paper)}
 thead th{color:var(--soft);font-size:13px;border-bottom-color:var(--soft)}
 .number{text-align:right;padding-left:14px}
 caption{text-align:left;padding-bottom:8px}

@@ -124,6 +124,17 @@ TEST(Chart, GapsBreakTheLineAndPublishedFiguresLookDifferent) {
   EXPECT_THAT(report::chart(chart), Not(HasSubstr("legend"))) << "one line needs none";
 }
 
+TEST(Chart, PublishedFiguresShareTheColourOfWhatTheyAreComparedWith) {
+  LabChart chart{LabChart::Kind::bars, "t", "", "y"};
+  chart.categories = {"a"};
+  chart.series = {{"pool (2019)", true, {}, {1}}, {"spawn", false, {}, {1}}, {"pool", false, {}, {1}}, {"other", true, {}, {1}}};
+  chart.log_y = true;
+  const std::string html = report::chart(chart);
+  EXPECT_THAT(html, HasSubstr("<li class=\"s1 published\">pool (2019)</li><li class=\"s0\">spawn</li><li class=\"s1\">pool</li>"
+                              "<li class=\"s2 published\">other</li>"));
+  EXPECT_THAT(html, HasSubstr("<small>y, logarithmic</small>"));
+}
+
 TEST(Chart, BarsAreAsLongAsTheirValues) {
   LabChart chart{LabChart::Kind::bars, "t", "", "y"};
   chart.categories = {"a", "b", "c"};
