@@ -27,6 +27,7 @@ constexpr std::array kExperiments = {
     Experiment{"latency", "How long does one sample wait for its answer?", &run_latency},
     Experiment{"go-service-layers", "What do the Go service's four ways of handing out work cost and bring?",
                &run_go_service_layers},
+    Experiment{"toynn-platforms", "What does one small network cost on every platform at hand?", &run_toynn_platforms},
     Experiment{"cnn-timeline", "What did each optimisation of a small CNN bring, from nested loops on?", &run_cnn_timeline},
 };
 

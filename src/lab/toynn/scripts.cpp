@@ -1,0 +1,93 @@
+// a script of bench/toynn → its readings, where the language it is written in is on this machine.
+#include "lab/toynn/scripts.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "core/file.h"
+#include "lab/command.h"
+
+namespace soma {
+namespace {
+
+std::string text_of(const ToyRows& rows) {
+  std::string text;
+  for (std::int64_t n = 0; n < rows.count; ++n) {
+    for (std::int64_t i = 0; i < rows.features; ++i)
+      text += fmt::format("{} ", static_cast<double>(rows.x[static_cast<std::size_t>(n * rows.features + i)]));
+    text += fmt::format("{}\n", static_cast<double>(rows.target[static_cast<std::size_t>(n)]));
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<ScriptDirectory> ScriptDirectory::create(const ToyRows& rows) {
+  std::error_code failed;
+  std::string pattern = (std::filesystem::temp_directory_path(failed) / "soma-toynn-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr)
+    return Error{Error::Kind::io, fmt::format("{}: wanted a directory for scripts, got none; try setting TMPDIR", pattern)};
+  ScriptDirectory directory{std::filesystem::path(pattern)};
+  for (const Script& script : toynn_scripts())
+    if (auto written = write_file(directory.path_ / script.name, script.text); !written) return written.error();
+  if (auto written = write_file(directory.path_ / "rows", text_of(rows)); !written) return written.error();
+  return directory;
+}
+
+ScriptDirectory::~ScriptDirectory() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+Result<std::string> ScriptDirectory::run(Language language, const ScriptJob& job) const {
+  std::vector<std::string> command;
+  if (language == Language::go) {
+    const std::filesystem::path program = path_ / "toynn";
+    if (!std::filesystem::exists(program))
+      if (auto built = run_command({"go", "build", "-o", program.string(), (path_ / "toynn.go").string()}); !built)
+        return built.error();
+    command = {program.string()};
+  } else {
+    const char* name = language == Language::python_lists    ? "toynn_lists.py"
+                       : language == Language::python_arrays ? "toynn_arrays.py"
+                                                             : "toynn_numpy.py";
+    if (language == Language::numpy)
+      if (auto there = run_command({"python3", "-c", "import numpy"}); !there)
+        return Error{Error::Kind::unavailable, "NumPy: wanted it for python3, found none; try apt-get install python3-numpy"};
+    command = {"python3", (path_ / name).string()};
+  }
+  command.insert(command.end(), {(path_ / "rows").string(), fmt::format("{}", fmt::join(job.sizes, ",")),
+                                 fmt::format("{}", fmt::join(job.batches, ",")), fmt::format("{}", job.budget),
+                                 fmt::format("{}", job.cap), fmt::format("{}", job.rate)});
+  return run_command(command);
+}
+
+Result<std::vector<ToyReading>> ScriptDirectory::measure(Language language, const ScriptJob& job) const {
+  auto text = run(language, job);
+  if (!text) return text.error();
+  std::vector<ToyReading> readings;
+  std::istringstream lines(*text);
+  ToyReading each;
+  for (std::string what; lines >> what >> each.batch >> each.seconds >> each.rows;) {
+    each.train = what == "train";
+    if (each.rows > 0) readings.push_back(each);
+  }
+  return readings;
+}
+
+Result<std::vector<double>> ScriptDirectory::outputs(Language language, const ScriptJob& job) const {
+  ScriptJob check = job;
+  check.budget = 0;
+  auto text = run(language, check);
+  if (!text) return text.error();
+  std::vector<double> values;
+  std::istringstream lines(*text);
+  double value = 0;
+  for (std::string what; lines >> what >> value;) values.push_back(value);
+  return values;
+}
+
+}  // namespace soma
