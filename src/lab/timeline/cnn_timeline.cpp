@@ -108,8 +108,7 @@ Result<std::vector<Step>> measure_rungs(const Work& work, const Effort& effort) 
       rung.update();
     });
   }
-  steps.push_back(
-      {"fused", "soma's engine: conv, bias, pool and relu in one pass, packed weights, gradients through winners only", {}});
+  steps.push_back({"fused", "soma's engine: conv, pool and relu in one pass, packed weights", {}});
   steps.push_back({"threads", "the same engine, samples and weights shared over a team", {}});
   std::optional<Error> failed;
   for (Trainer& engine : engines)

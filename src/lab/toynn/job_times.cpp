@@ -62,19 +62,21 @@ Result<std::unique_ptr<ToyPlatform>> make_platform(const std::string& name, cons
 
 Result<void> time_platform(JobTimes& times, ToySize size, const std::string& name, const ToySetting& setting, int threads,
                            const Patience& patience) {
-  for (const bool train : {true, false}) {
-    double row_seconds = 0;
-    for (const std::int64_t batch : kToyBatches) {
-      if (row_seconds * static_cast<double>(batch) > patience.cap) break;
-      auto platform = make_platform(name, setting, batch, threads);
-      if (!platform && platform.error().kind == Error::Kind::unavailable) {
-        times.reasons[{size, name}] = platform.error().message;
-        return {};
-      }
-      if (!platform) return platform.error();
+  double row_seconds[2] = {};
+  for (const std::int64_t batch : kToyBatches) {
+    const auto bearable = [&](bool train) { return row_seconds[train ? 1 : 0] * static_cast<double>(batch) <= patience.cap; };
+    if (!bearable(true) && !bearable(false)) break;
+    auto platform = make_platform(name, setting, batch, threads);
+    if (!platform && platform.error().kind == Error::Kind::unavailable) {
+      times.reasons[{size, name}] = platform.error().message;
+      return {};
+    }
+    if (!platform) return platform.error();
+    for (const bool train : {true, false}) {
+      if (!bearable(train)) continue;
       const RowTime time = row_time(Walk(**platform, setting.rows.count, batch, train), patience.budget);
       put(times, {size, name, train, batch}, time.seconds, time.rows);
-      row_seconds = time.seconds;
+      row_seconds[train ? 1 : 0] = time.seconds;
     }
   }
   return {};
