@@ -13,9 +13,8 @@
 #include "soma/device.h"
 
 namespace soma {
-namespace {
 
-const char* target_name(std::int64_t target) {
+const char* simd_target_name(std::int64_t target) {
   switch (target) {
     case HWY_AVX3:
       return "avx512";
@@ -30,6 +29,8 @@ const char* target_name(std::int64_t target) {
   }
 }
 
+namespace {
+
 struct Tables {
   std::deque<Kernels<float>> filled;
   std::vector<const Kernels<float>*> usable;
@@ -39,7 +40,7 @@ struct Tables {
     const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;
     for (std::int64_t rest = supported; rest != 0; rest &= rest - 1) {
       const std::int64_t target = rest & -rest;
-      const char* name = target_name(target);
+      const char* name = simd_target_name(target);
       if (!name) continue;
       hwy::GetChosenTarget().Update(target);
       Kernels<float>& table = filled.emplace_back(reference_kernels<float>());

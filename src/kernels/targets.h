@@ -5,6 +5,9 @@
 
 namespace soma {
 
+/// Highway's number for a SIMD target → its name here, or null for one that has no table.
+const char* simd_target_name(std::int64_t target);
+
 void fill_online(Kernels<float>& table);
 void fill_gemm(Kernels<float>& table);
 void fill_activation(Kernels<float>& table);
