@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,6 +17,28 @@
 
 namespace soma {
 
+/// Bytes that stand for real numbers: real = scale · (q − zero), 0 ≤ q ≤ 255. 0 is always among them.
+struct ByteRange {
+  float scale = 1;
+  std::int32_t zero = 0;
+  bool operator==(const ByteRange&) const = default;
+};
+
+/// How one linear or conv2d layer is computed in 8 bits. Output c's weights are weight_scales[c] · q with −127 ≤ q ≤ 127, its
+/// bias is input.scale · weight_scales[c] · q with q in 32 bits.
+struct QuantizedLayer {
+  std::string node;
+  ByteRange input;                   ///< what it reads
+  std::vector<float> weight_scales;  ///< one per output
+  bool operator==(const QuantizedLayer&) const = default;
+};
+
+/// Every linear and conv2d layer, in network order. The last one leaves real numbers. docs/quantization.md has the arithmetic.
+struct Quantization {
+  std::vector<QuantizedLayer> layers;
+  bool operator==(const Quantization&) const = default;
+};
+
 /// A trained network and everything needed to use it on raw input. Plain data.
 struct Model {
   std::string name;
@@ -27,7 +50,14 @@ struct Model {
   LossConfig loss;              ///< tells how outputs are read: logits, log-probabilities, values near codes
   std::vector<Column> columns;  ///< tables only
   std::string label_name;       ///< tables only
+  /// Set: the parameters are on the grid it describes, and the model is computed in 8 bits wherever it is used.
+  std::optional<Quantization> quantization;
 };
+
+/// The same model for 8 bits: batch norm folded into the layer before it, weights rounded per output, activations per layer by
+/// the smallest and largest value that at most 4096 evenly spaced samples of `calibration` give. Fails on a layer that has no
+/// form in 8 bits, naming it, and on samples that are not the model's.
+[[nodiscard]] Result<Model> quantize(const Model& model, const Dataset& calibration);
 
 /// Writes opset 17, atomically. The graph's input "input" is the raw sample as float [batch, c, h, w] or [batch, features];
 /// preprocessing is part of the graph; class names and the rest travel as metadata. The same model gives the same bytes.

@@ -2,21 +2,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "model/check.h"
+#include "model/int8_network.h"
 #include "model/reading.h"
 
 namespace soma {
 
 struct Predictor::State {
   Model model;
-  Network network;
+  std::variant<Network, Int8Network> network;
   std::int64_t max_batch;
   std::vector<float> x, y;
 
   /// Calls use(first, rows, y of these rows) for all samples, max_batch at a time.
   template <class Use>
   Result<void> each_batch(const Dataset& samples, Use&& use);
+
+  [[nodiscard]] std::int64_t output_size() const {
+    return std::visit([](const auto& each) { return each.output_size(); }, network);
+  }
 };
 
 namespace {
@@ -30,6 +36,19 @@ void keep_worst(std::vector<Mistake>& kept, const Mistake& mistake, std::size_t 
   if (kept.size() <= wanted) return;
   std::pop_heap(kept.begin(), kept.end(), worse);
   kept.pop_back();
+}
+
+Result<std::variant<Network, Int8Network>> network_of(const Model& model, const NetworkSpec& spec,
+                                                      const NetworkOptions& options) {
+  if (model.quantization) {
+    auto network = Int8Network::create(model, options);
+    if (!network) return network.error();
+    return std::variant<Network, Int8Network>(std::move(*network));
+  }
+  auto network = Network::create(spec, options);
+  if (!network) return network.error();
+  if (const auto set = network->set_parameters(model.parameters); !set) return set.error();
+  return std::variant<Network, Int8Network>(std::move(*network));
 }
 
 }  // namespace
@@ -48,11 +67,10 @@ Result<Predictor> Predictor::create(const Model& model, const NetworkOptions& op
   if (!resolved) return resolved.error();
   if (const std::string problem = model_problem(model, *resolved); !problem.empty())
     return Error{Error::Kind::data, "model: " + problem};
-  auto network = Network::create(resolved->spec, options);
+  auto network = network_of(model, resolved->spec, options);
   if (!network) return network.error();
-  if (const auto set = network->set_parameters(model.parameters); !set) return set.error();
   const auto floats = [&](std::int64_t row) { return std::vector<float>(static_cast<std::size_t>(options.max_batch * row)); };
-  auto x = floats(network->input_size()), y = floats(network->output_size());
+  auto x = floats(elements(resolved->spec.input)), y = floats(elements(resolved->shapes.back()));
   return Predictor(std::make_unique<State>(State{model, std::move(*network), options.max_batch, std::move(x), std::move(y)}));
 }
 
@@ -64,12 +82,12 @@ Result<void> Predictor::State::each_batch(const Dataset& samples, Use&& use) {
                              samples.name.empty() ? "predict" : samples.name, to_string(model.input), to_string(samples.shape))};
   Batches batches(samples, model.preprocess, {}, 0, false);
   batches.begin_epoch(0);
-  SOMA_REQUIRE(batches.row_size() == network.input_size());
-  const std::size_t width = static_cast<std::size_t>(network.output_size());
+  SOMA_REQUIRE(static_cast<std::size_t>(batches.row_size() * max_batch) == x.size());
+  const std::size_t width = static_cast<std::size_t>(output_size());
   for (std::int64_t first = 0; first < samples.count; first += max_batch) {
     const std::int64_t rows = std::min(max_batch, samples.count - first);
     batches.fill(first, rows, x.data(), nullptr);
-    network.forward(x.data(), y.data(), rows);
+    std::visit([&](auto& each) { each.forward(x.data(), y.data(), rows); }, network);
     use(first, rows, std::span<const float>(y).first(static_cast<std::size_t>(rows) * width));
   }
   return {};
@@ -77,7 +95,7 @@ Result<void> Predictor::State::each_batch(const Dataset& samples, Use&& use) {
 
 Result<std::vector<float>> Predictor::outputs(const Dataset& samples) {
   std::vector<float> all;
-  all.reserve(static_cast<std::size_t>(samples.count * state_->network.output_size()));
+  all.reserve(static_cast<std::size_t>(samples.count * state_->output_size()));
   const auto done = state_->each_batch(
       samples, [&](std::int64_t, std::int64_t, std::span<const float> y) { all.insert(all.end(), y.begin(), y.end()); });
   if (!done) return done.error();
@@ -86,7 +104,7 @@ Result<std::vector<float>> Predictor::outputs(const Dataset& samples) {
 
 Result<std::vector<Prediction>> Predictor::predict(const Dataset& samples) {
   std::vector<Prediction> all(static_cast<std::size_t>(samples.count));
-  const std::size_t width = static_cast<std::size_t>(state_->network.output_size());
+  const std::size_t width = static_cast<std::size_t>(state_->output_size());
   const auto done = state_->each_batch(samples, [&](std::int64_t first, std::int64_t rows, std::span<const float> y) {
     for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
       read_output(state_->model.loss, y.subspan(row * width, width), all[static_cast<std::size_t>(first) + row]);
@@ -118,7 +136,7 @@ Result<Evaluation> Predictor::evaluate(const Dataset& labelled, std::size_t wors
   std::int64_t right = 0;
   double loss = 0;
   Prediction prediction;
-  const std::size_t width = static_cast<std::size_t>(state_->network.output_size());
+  const std::size_t width = static_cast<std::size_t>(state_->output_size());
   const auto done = state_->each_batch(labelled, [&](std::int64_t first, std::int64_t rows, std::span<const float> y) {
     for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
       const auto outputs = y.subspan(row * width, width);
