@@ -95,7 +95,7 @@ HWY_INLINE HWY_ATTR V requantized(V sum, const Requantization& r, std::int64_t c
 HWY_ATTR void finish(const Int8Product& p, std::int64_t i, std::int64_t panel, const std::int32_t* sums) {
   const Sums d;
   const std::int64_t column = panel * kInt8Panel, columns = std::min(kInt8Panel, p.n - column);
-  HWY_ALIGN std::int32_t result[kInt8Panel];
+  HWY_ALIGN std::int32_t result[kInt8Panel] = {};
   for (int v = 0; v < kVectors; ++v) {
     V best = hn::LoadU(d, sums + v * kLanes);
     for (std::int64_t window = 1; window < p.windows; ++window)
@@ -138,7 +138,7 @@ HWY_ATTR void quantize(const float* x, float scale, std::int32_t zero, std::uint
   const auto low = hn::Set(df, static_cast<float>(-zero)), high = hn::Set(df, static_cast<float>(255 - zero));
   const auto by = hn::Set(df, scale);
   HWY_ALIGN float in[kLanes] = {};
-  HWY_ALIGN std::int32_t out[kLanes];
+  HWY_ALIGN std::int32_t out[kLanes] = {};
   for (std::int64_t i = 0; i < n; i += kLanes) {
     const std::int64_t count = std::min<std::int64_t>(kLanes, n - i);
     if (count < kLanes) std::copy_n(x + i, count, in);
