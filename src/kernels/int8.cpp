@@ -20,6 +20,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Sums = hn::CappedTag<std::int32_t, kInt8Panel>;
 using V = hn::Vec<Sums>;
+using Bytes = hn::Rebind<std::uint8_t, Sums>;
 using Shorts = hn::Repartition<std::int16_t, Sums>;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(Sums()));
 constexpr int kVectors = static_cast<int>(kInt8Panel) / kLanes;  // in a panel
@@ -95,19 +96,21 @@ HWY_INLINE HWY_ATTR V requantized(V sum, const Requantization& r, std::int64_t c
 HWY_ATTR void finish(const Int8Product& p, std::int64_t i, std::int64_t panel, const std::int32_t* sums) {
   const Sums d;
   const std::int64_t column = panel * kInt8Panel, columns = std::min(kInt8Panel, p.n - column);
-  HWY_ALIGN std::int32_t result[kInt8Panel] = {};
+  HWY_ALIGN std::int32_t result[kInt8Panel];
+  HWY_ALIGN std::uint8_t bytes[kInt8Panel];
   for (int v = 0; v < kVectors; ++v) {
     V best = hn::LoadU(d, sums + v * kLanes);
     for (std::int64_t window = 1; window < p.windows; ++window)
       best = hn::Max(best, hn::LoadU(d, sums + window * kInt8Panel + v * kLanes));
-    if (p.sums == nullptr) best = requantized(best, p.requantization, column + v * kLanes);
-    hn::Store(best, d, result + v * kLanes);
+    if (p.sums != nullptr)
+      hn::Store(best, d, result + v * kLanes);
+    else
+      hn::StoreU(hn::DemoteTo(Bytes(), requantized(best, p.requantization, column + v * kLanes)), Bytes(), bytes + v * kLanes);
   }
   if (p.sums != nullptr)
-    std::copy_n(result, columns, p.sums + i * p.y_row + column);
+    std::memcpy(p.sums + i * p.y_row + column, result, static_cast<std::size_t>(columns) * sizeof *result);
   else
-    std::transform(result, result + columns, p.y + i * p.y_row + column,
-                   [](std::int32_t q) { return static_cast<std::uint8_t>(q); });
+    std::memcpy(p.y + i * p.y_row + column, bytes, static_cast<std::size_t>(columns));
 }
 
 template <int M = kRows>
@@ -138,20 +141,16 @@ HWY_ATTR void quantize(const float* x, float scale, std::int32_t zero, std::uint
   const auto low = hn::Set(df, static_cast<float>(-zero)), high = hn::Set(df, static_cast<float>(255 - zero));
   const auto by = hn::Set(df, scale);
   HWY_ALIGN float in[kLanes] = {};
-  HWY_ALIGN std::int32_t out[kLanes] = {};
+  HWY_ALIGN std::uint8_t out[kLanes];
   for (std::int64_t i = 0; i < n; i += kLanes) {
     const std::int64_t count = std::min<std::int64_t>(kLanes, n - i);
-    if (count < kLanes) std::copy_n(x + i, count, in);
+    if (count < kLanes) std::memcpy(in, x + i, static_cast<std::size_t>(count) * sizeof *in);
     const auto steps = hn::Div(hn::LoadU(df, count < kLanes ? in : x + i), by);
     const auto above = hn::IfThenElse(hn::Gt(steps, low), steps, low);
     const auto within = hn::IfThenElse(hn::Lt(above, high), above, high);
     const V q = hn::Add(hn::NearestInt(within), hn::Set(d, zero));
-    if (count == kLanes) {
-      hn::StoreU(hn::DemoteTo(hn::Rebind<std::uint8_t, Sums>(), q), hn::Rebind<std::uint8_t, Sums>(), y + i);
-    } else {
-      hn::Store(q, d, out);
-      std::transform(out, out + count, y + i, [](std::int32_t each) { return static_cast<std::uint8_t>(each); });
-    }
+    hn::StoreU(hn::DemoteTo(Bytes(), q), Bytes(), count == kLanes ? y + i : out);
+    if (count < kLanes) std::memcpy(y + i, out, static_cast<std::size_t>(count));
   }
 }
 
