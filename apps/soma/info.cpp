@@ -20,6 +20,7 @@ struct Subject {
   Shape input;
   ResolvedNetwork network;
   std::vector<std::string> class_names, preprocess;
+  bool int8 = false;
 };
 
 std::string kind_name(PreprocessKind kind) {
@@ -53,7 +54,7 @@ Result<Subject> from_model(const std::string& file) {
   if (!model) return model.error();
   Result<ResolvedNetwork> network = resolve(model->network, static_cast<std::int64_t>(model->class_names.size()));
   if (!network) return network.error();
-  Subject subject{model->name, file, model->input, std::move(*network), model->class_names, {}};
+  Subject subject{model->name, file, model->input, std::move(*network), model->class_names, {}, model->quantization.has_value()};
   for (const PreprocessStep& step : model->preprocess.steps) subject.preprocess.push_back(describe(step));
   return subject;
 }
@@ -104,6 +105,7 @@ void print_subject(const Subject& subject, const std::vector<LayerSummary>& laye
   fmt::print("{}  {}\n", bold(subject.name, stdout), subject.source);
   fmt::print("input       {}\n", to_string(subject.input));
   fmt::print("preprocess  {}\n", none_or(subject.preprocess));
+  if (subject.int8) fmt::print("precision   int8: bytes between layers, sums in 32 bits\n");
   fmt::print("classes     {}: {}\n", subject.class_names.size(), none_or(subject.class_names));
   std::vector<Row> rows;
   rows.reserve(layers.size() + 1);
@@ -130,6 +132,7 @@ nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSu
           {"input", subject.input},
           {"preprocess", subject.preprocess},
           {"class_names", subject.class_names},
+          {"precision", subject.int8 ? "int8" : "fp32"},
           {"layers", std::move(rows)},
           {"parameters", sum.parameters},
           {"flops", sum.flops},

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "model/int8_chain.h"
+
 namespace soma {
 namespace {
 
@@ -72,6 +74,10 @@ std::string model_problem(const Model& model, const ResolvedNetwork& network) {
         tensor.values.size() != static_cast<std::size_t>(elements(tensor.shape)))
       return wanted(fmt::format("array '{}' of {}", arrays[i].name, to_string(arrays[i].shape)),
                     fmt::format("'{}' of {} with {} values", tensor.name, to_string(tensor.shape), tensor.values.size()));
+  }
+  if (model.quantization) {
+    const auto chain = int8_chain(network);
+    return chain ? quantization_problem(model, *chain, network) : chain.error().message;
   }
   return "";
 }

@@ -9,7 +9,7 @@
 namespace soma {
 
 /// "" or one clause "wanted …, got …; try …": preprocessing that ends in the network's input, an output for each class (or one
-/// for all codes), columns as many as features, every array with its published name and shape.
+/// for all codes), columns as many as features, every array with its published name and shape, a quantization that fits them.
 std::string model_problem(const Model& model, const ResolvedNetwork& network);
 
 /// The shape of a raw sample after all steps, or nothing when the steps do not fit it.

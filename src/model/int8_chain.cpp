@@ -36,8 +36,7 @@ constexpr double kLargestSum = std::numeric_limits<std::int32_t>::max();
 Result<Int8Chain> int8_chain(const ResolvedNetwork& network) {
   const auto& nodes = network.spec.nodes;
   const auto wrong = [&](std::size_t i, std::string_view wanted, std::string_view got, std::string_view next) {
-    return Error{Error::Kind::usage,
-                 fmt::format("int8: layer '{}': wanted {}, got {}; try {}", nodes[i].name, wanted, got, next)};
+    return Error{Error::Kind::data, fmt::format("int8: layer '{}': wanted {}, got {}; try {}", nodes[i].name, wanted, got, next)};
   };
   const auto sources = wiring(network.spec);
   std::size_t last = nodes.size();

@@ -192,8 +192,6 @@ Result<Int8Plan> make_int8_plan(const Model& model) {
     return Error{Error::Kind::data, "model: " + problem};
   const auto chain = int8_chain(*network);
   if (!chain) return chain.error();
-  if (const std::string problem = quantization_problem(model, *chain, *network); !problem.empty())
-    return Error{Error::Kind::data, "int8: " + problem};
   return Planner(model, *network, *chain).make();
 }
 

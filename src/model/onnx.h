@@ -29,6 +29,9 @@ class GraphBuilder {
   std::string floats(const std::string& name, const Shape& shape, std::span<const float> values);
   std::string integers(const std::string& name, const std::vector<std::int64_t>& values);
   std::string booleans(const std::string& name, const std::vector<bool>& values);
+  std::string signed_bytes(const std::string& name, const Shape& shape, const std::vector<std::int8_t>& values);
+  std::string unsigned_byte(const std::string& name, std::uint8_t value);
+  std::string integers32(const std::string& name, const std::vector<std::int32_t>& values);
 
  private:
   onnx::TensorProto* array(const std::string& name, const Shape& shape, onnx::TensorProto::DataType type);
@@ -60,9 +63,19 @@ std::string array_problem(const onnx::TensorProto& array);
 Shape extents(const onnx::TensorProto& array);
 std::vector<float> float_values(const onnx::TensorProto& array);
 std::vector<std::int64_t> integer_values(const onnx::TensorProto& array);
+/// Of 8 bits, signed or not, or of 32.
+std::vector<std::int32_t> small_integer_values(const onnx::TensorProto& array);
 
 /// Preprocessing as operators from `input` on; returns the name of the last value.
 std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph);
+
+/// A layer's input through 8 bits and its arrays as the integers they stand for: QuantizeLinear and DequantizeLinear around them.
+/// Returns what the layer's operator reads.
+std::vector<std::string> write_quantized(const Model& model, const QuantizedLayer& layer, const std::string& x,
+                                         GraphBuilder& graph);
+/// The arrays that write_quantized left → scales, and the layer's parameters appended to the model's.
+[[nodiscard]] Result<void> read_quantized(const std::string& node, const Shape& weight, bool bias, const GraphArrays& arrays,
+                                          Model& model, std::string_view who);
 
 /// Model without arrays ↔ metadata words; writing throws nlohmann's type_error for names not in UTF-8. The numbers of the
 /// preprocessing steps stay in the graph's arrays.

@@ -32,6 +32,8 @@ std::size_t element_bytes(const onnx::TensorProto& array) {
     case onnx::TensorProto::DOUBLE:
       return 8;
     case onnx::TensorProto::BOOL:
+    case onnx::TensorProto::INT8:
+    case onnx::TensorProto::UINT8:
       return 1;
     default:
       return 0;
@@ -87,6 +89,23 @@ std::string GraphBuilder::integers(const std::string& name, const std::vector<st
 std::string GraphBuilder::booleans(const std::string& name, const std::vector<bool>& values) {
   const std::string bytes(values.begin(), values.end());
   if (auto* made = array(name, {static_cast<std::int64_t>(values.size())}, onnx::TensorProto::BOOL)) made->set_raw_data(bytes);
+  return name;
+}
+
+std::string GraphBuilder::signed_bytes(const std::string& name, const Shape& shape, const std::vector<std::int8_t>& values) {
+  SOMA_REQUIRE(static_cast<std::size_t>(elements(shape)) == values.size());
+  if (auto* made = array(name, shape, onnx::TensorProto::INT8)) made->set_raw_data(values.data(), values.size());
+  return name;
+}
+
+std::string GraphBuilder::unsigned_byte(const std::string& name, std::uint8_t value) {
+  if (auto* made = array(name, {}, onnx::TensorProto::UINT8)) made->set_raw_data(&value, 1);
+  return name;
+}
+
+std::string GraphBuilder::integers32(const std::string& name, const std::vector<std::int32_t>& values) {
+  if (auto* made = array(name, {static_cast<std::int64_t>(values.size())}, onnx::TensorProto::INT32))
+    made->set_raw_data(values.data(), values.size() * sizeof(std::int32_t));
   return name;
 }
 
@@ -159,6 +178,21 @@ std::vector<std::int64_t> integer_values(const onnx::TensorProto& array) {
   const auto narrow = array.has_raw_data() ? raw<std::int32_t>(array)
                                            : std::vector<std::int32_t>(array.int32_data().begin(), array.int32_data().end());
   return {narrow.begin(), narrow.end()};
+}
+
+std::vector<std::int32_t> small_integer_values(const onnx::TensorProto& array) {
+  const auto typed = [&] { return std::vector<std::int32_t>(array.int32_data().begin(), array.int32_data().end()); };
+  const auto widened = [](const auto& values) { return std::vector<std::int32_t>(values.begin(), values.end()); };
+  switch (array.data_type()) {
+    case onnx::TensorProto::INT8:
+      return array.has_raw_data() ? widened(raw<std::int8_t>(array)) : typed();
+    case onnx::TensorProto::UINT8:
+      return array.has_raw_data() ? widened(raw<std::uint8_t>(array)) : typed();
+    case onnx::TensorProto::INT32:
+      return array.has_raw_data() ? raw<std::int32_t>(array) : typed();
+    default:
+      return {};
+  }
 }
 
 Result<GraphArrays> GraphArrays::create(const onnx::GraphProto& graph, std::string_view who) {

@@ -173,13 +173,15 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
                      {"label_smoothing", model.loss.label_smoothing},
                      {"class_weights", model.loss.class_weights},
                      {"codes", model.loss.codes}};
-  return {{"soma.classes", Json(model.class_names).dump()},
-          {"soma.columns", columns.dump()},
-          {"soma.label", model.label_name},
-          {"soma.loss", loss.dump()},
-          {"soma.name", model.name},
-          {"soma.network", network_json(resolved).dump()},
-          {"soma.preprocess", steps.dump()}};
+  Words words = {{"soma.classes", Json(model.class_names).dump()},
+                 {"soma.columns", columns.dump()},
+                 {"soma.label", model.label_name},
+                 {"soma.loss", loss.dump()},
+                 {"soma.name", model.name},
+                 {"soma.network", network_json(resolved).dump()},
+                 {"soma.preprocess", steps.dump()}};
+  if (model.quantization) words["soma.precision"] = "int8";
+  return words;
 }
 
 Result<Model> read_metadata(const Words& words, const Shape& input, const GraphArrays& arrays, std::string_view who) {
@@ -206,6 +208,7 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
   model.input = input;
   model.name = word("soma.name");
   model.label_name = word("soma.label");
+  if (word("soma.precision") == "int8") model.quantization.emplace();  // its layers stay in the graph's arrays
   const Json network = parsed("soma.network", &Json::is_object);
   if (check("soma.network")) model.network = network_of(network, problem);
   if (check("soma.network")) {

@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/stubs/logging.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/file.h"
@@ -80,7 +81,19 @@ Result<Model> own_model(const std::map<std::string, std::string>& words, const S
   if (!model) return model;
   auto network = resolve(model->network);
   if (!network) return wrong(network.error().message);
-  for (const ParameterShape& wanted : parameter_shapes(*network)) {
+  const auto shapes = parameter_shapes(*network);
+  if (model->quantization)
+    for (const Node& node : network->spec.nodes) {
+      const auto* linear = std::get_if<Linear>(&node.layer);
+      const auto* conv = std::get_if<Conv2d>(&node.layer);
+      if (linear == nullptr && conv == nullptr) continue;
+      const auto weight =
+          std::find_if(shapes.begin(), shapes.end(), [&](const auto& each) { return each.name == node.name + ".weight"; });
+      const bool bias = linear != nullptr ? linear->bias : conv->bias;
+      if (const auto read = read_quantized(node.name, weight->shape, bias, arrays, *model, who); !read) return read.error();
+    }
+  for (const ParameterShape& wanted : shapes) {
+    if (model->quantization) break;  // only layers with scales have arrays, or model_problem says so
     const onnx::TensorProto* array = arrays.find(wanted.name);
     if (array == nullptr) return wrong(fmt::format("array '{}' is missing; try saving the model again", wanted.name));
     if (extents(*array) != wanted.shape || array->data_type() != onnx::TensorProto::FLOAT)

@@ -27,8 +27,8 @@ void set_window(onnx::NodeProto& node, const std::vector<std::int64_t>& kernel, 
 /// One layer → operators from the values `x` to the value `y`.
 class LayerWriter {
  public:
-  LayerWriter(GraphBuilder& graph, const Node& node, std::vector<std::string> x, std::string y)
-      : graph_(graph), node_(node), x_(std::move(x)), y_(std::move(y)) {}
+  LayerWriter(GraphBuilder& graph, const Model& model, const Node& node, std::vector<std::string> x, std::string y)
+      : graph_(graph), model_(model), node_(node), x_(std::move(x)), y_(std::move(y)) {}
 
   void operator()(const Linear& linear) const {
     set_attribute(graph_.add("Gemm", with_arrays(linear.bias), y_), "transB", std::int64_t{1});
@@ -107,12 +107,16 @@ class LayerWriter {
  private:
   std::string inner(const char* part) const { return node_.name + "." + part; }
   std::vector<std::string> with_arrays(bool bias) const {
+    if (model_.quantization)
+      for (const QuantizedLayer& layer : model_.quantization->layers)
+        if (layer.node == node_.name) return write_quantized(model_, layer, x_[0], graph_);
     std::vector<std::string> inputs = {x_[0], node_.name + ".weight"};
     if (bias) inputs.push_back(node_.name + ".bias");
     return inputs;
   }
 
   GraphBuilder& graph_;
+  const Model& model_;
   const Node& node_;
   std::vector<std::string> x_;
   std::string y_;
@@ -128,7 +132,7 @@ void declare(onnx::ValueInfoProto& value, const std::string& name, const Shape& 
 
 /// Layers in order. A dropout does nothing here, so whoever reads it reads what it reads; only as the last one it leaves an
 /// operator, because the graph's output needs one that makes it.
-void write_layers(const ResolvedNetwork& network, const std::string& input, GraphBuilder& graph) {
+void write_layers(const Model& model, const ResolvedNetwork& network, const std::string& input, GraphBuilder& graph) {
   const auto sources = wiring(network.spec);
   std::vector<std::string> values;
   for (std::size_t i = 0; i < network.spec.nodes.size(); ++i) {
@@ -138,7 +142,7 @@ void write_layers(const ResolvedNetwork& network, const std::string& input, Grap
     const bool last = i + 1 == network.spec.nodes.size();
     const bool drops = std::holds_alternative<Dropout>(node.layer) || std::holds_alternative<AlphaDropout>(node.layer);
     values.push_back(last ? "output" : drops ? x[0] : node.name + ".y");
-    if (last || !drops) std::visit(LayerWriter(graph, node, std::move(x), values.back()), node.layer);
+    if (last || !drops) std::visit(LayerWriter(graph, model, node, std::move(x), values.back()), node.layer);
   }
 }
 
@@ -163,9 +167,10 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   declare(*graph.add_input(), "input", model.input);
   declare(*graph.add_output(), "output", network->shapes.back());
   GraphBuilder builder(graph);
-  write_layers(*network, write_preprocess(model.preprocess, model.input, builder), builder);
+  write_layers(model, *network, write_preprocess(model.preprocess, model.input, builder), builder);
 
-  for (const Tensor& tensor : model.parameters) builder.floats(tensor.name, tensor.shape, tensor.values);
+  if (!model.quantization)
+    for (const Tensor& tensor : model.parameters) builder.floats(tensor.name, tensor.shape, tensor.values);
 
   try {
     auto words = write_metadata(model, network->spec);

@@ -1,6 +1,8 @@
-// a directory → NAME.onnx for each model of the zoo, and NAME.safetensors with raw samples and what soma makes of them.
+// a directory → NAME.onnx for each model of the zoo, NAME.int8.onnx where it has that form, and beside each NAME.safetensors with
+// raw samples and what soma makes of them.
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "model/zoo.h"
 
@@ -35,6 +37,13 @@ Result<void> write(const ZooModel& each, const std::filesystem::path& directory)
   return write_safetensors(file, directory / (each.name + ".safetensors"));
 }
 
+/// The model in 8 bits, where it has such a form.
+std::optional<ZooModel> in_8_bits(const ZooModel& each) {
+  auto model = quantize(each.model, each.samples);
+  if (!model) return std::nullopt;
+  return ZooModel{each.name + ".int8", std::move(*model), each.samples};
+}
+
 }  // namespace
 }  // namespace soma
 
@@ -43,7 +52,10 @@ int main(int count, char** words) {
     std::fprintf(stderr, "usage: write_zoo DIRECTORY\n");
     return 2;
   }
-  for (const soma::ZooModel& each : soma::zoo())
+  auto all = soma::zoo();
+  for (std::size_t i = 0, plain = all.size(); i < plain; ++i)
+    if (auto bytes = soma::in_8_bits(all[i])) all.push_back(std::move(*bytes));
+  for (const soma::ZooModel& each : all)
     if (const auto written = soma::write(each, words[1]); !written) {
       std::fprintf(stderr, "%s: %s\n", each.name.c_str(), written.error().message.c_str());
       return 1;

@@ -144,6 +144,17 @@ std::vector<ZooModel> zoo() {
   add("midrange_table", make_model({5}, {node(Linear{3})}, {{{Kind::midrange, {}, {}, {}}}}));
   add("proportional_table", make_model({5}, {node(Linear{3})}, {{{Kind::proportional, {}, {}, {}}}}));
 
+  const Node relu = node(Act{Act::Kind::relu});
+  add("int8_lenet",
+      make_model({1, 12, 12},
+                 {node(Conv2d{6, 5, 5}), node(Pool{}), relu, node(Conv2d{20, 3, 3}), relu, node(Pool{}), node(Flatten{}),
+                  node(Linear{33}), relu, node(Linear{3})},
+                 {{{Kind::divide, {0}, {255}, {}}}}),
+      true);
+  add("int8_awkward", make_model({3, 9, 8}, {node(Conv2d{17, 3, 2, 2, 1, 1, 2, 1, 2}),
+                                             node(Pool{Pool::Kind::max, 3, 3, 1, 2, 1, 1}), node(Conv2d{5, 2, 2}), relu,
+                                             node(Flatten{}), node(Linear{12}), node(Linear{3}), node(Softmax{true})}));
+
   Preprocess hot{{{Kind::one_hot, {}, {}, {3, 0, 2, 0}}, affine(Kind::standardise, 7, 0.3F, 0.7F)}};
   auto table = make_model({4}, {node(Linear{5}), node(Act{Act::Kind::relu}), node(Linear{3})}, hot);
   table.columns = {{"colour", {"red", "green", "blue"}}, {"length", {}}, {"kind", {"a", "b"}}, {"width", {}}};

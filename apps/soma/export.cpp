@@ -1,0 +1,94 @@
+// soma export: a model → a file for other programs: ONNX, in real numbers or in 8 bits.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "command.h"
+#include "soma/device.h"
+#include "soma/model.h"
+#include "soma/train.h"
+#include "table.h"
+
+namespace soma::app {
+namespace {
+
+struct Options {
+  std::string model, to, data, out;
+  bool int8 = false;
+};
+
+Error usage(const std::string& what) { return {Error::Kind::usage, what}; }
+
+/// What the model was trained on, as the config beside it says.
+Result<std::string> training_data(const std::filesystem::path& model) {
+  const std::filesystem::path config_file = model.parent_path() / "config.toml";
+  std::error_code ignored;
+  if (!std::filesystem::exists(config_file, ignored))
+    return usage(
+        fmt::format("export: wanted data to measure the ranges of 8 bits with, got neither --data nor a config.toml beside {}; "
+                    "try --data with what the model was trained on",
+                    model.string()));
+  const Result<Config> config = load_config(config_file);
+  if (!config) return config.error();
+  return config->data.train;
+}
+
+Result<Model> in_8_bits(const Model& model, const Options& options, std::string& source) {
+  if (model.quantization)
+    return usage(fmt::format(
+        "export: wanted a model in real numbers, got {}, which is int8 already; try the model it was made from", options.model));
+  if (options.data.empty()) {
+    Result<std::string> found = training_data(options.model);
+    if (!found) return found.error();
+    source = std::move(*found);
+  } else {
+    source = options.data;
+  }
+  const Result<Dataset> data = load_dataset(source, data_options(model));
+  if (!data) return data.error();
+  return quantize(model, *data);
+}
+
+int export_model(const Options& options) {
+  if (options.to != "onnx") {
+    if (options.to == "c" || options.to == "bpf")
+      return complain(
+          {Error::Kind::unavailable, fmt::format("export: --to {} is unavailable in this build; try --to onnx", options.to)});
+    return complain(usage(fmt::format("export: wanted --to onnx, c or bpf, got '{}'; try --to onnx", options.to)));
+  }
+  if (!options.int8 && !options.data.empty())
+    return complain(usage("export: --data is what --int8 measures ranges with; try adding --int8"));
+  if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
+  Result<Model> model = read_onnx(options.model);
+  if (!model) return complain(model.error());
+  std::string source;
+  if (options.int8) {
+    model = in_8_bits(*model, options, source);
+    if (!model) return complain(model.error());
+  }
+  std::filesystem::path out = options.out;
+  if (out.empty()) out = std::filesystem::path(options.model).replace_extension(options.int8 ? ".int8.onnx" : ".export.onnx");
+  if (const auto written = write_onnx(*model, out); !written) return complain(written.error());
+  std::error_code ignored;
+  fmt::print("{}: ONNX, {}{}, {}\n", out.string(), model->quantization ? "8 bits" : "real numbers",
+             source.empty() ? "" : " with ranges measured on " + source,
+             bytes(static_cast<std::int64_t>(std::filesystem::file_size(out, ignored))));
+  return done;
+}
+
+}  // namespace
+
+void add_export(CLI::App& program, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("export", "Write a model for other programs");
+  command->add_option("MODEL", options->model, "A model.onnx")->required();
+  command->add_option("--to", options->to, "onnx, c or bpf")->type_name("FORMAT")->required();
+  command->add_flag("--int8", options->int8, "8 bits instead of 32: QuantizeLinear and DequantizeLinear around integers");
+  command->add_option("--data", options->data, "Samples to measure ranges with; by default what the model was trained on")
+      ->type_name("NAME|PATH");
+  command->add_option("-o,--out", options->out, "File to write; by default MODEL's name with .int8.onnx or .export.onnx")
+      ->type_name("FILE");
+  command->callback([options, &action] { action = [options] { return export_model(*options); }; });
+}
+
+}  // namespace soma::app
