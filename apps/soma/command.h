@@ -21,6 +21,7 @@ void add_eval(CLI::App& program, Action& action);
 void add_predict(CLI::App& program, Action& action);
 void add_export(CLI::App& program, Action& action);
 void add_info(CLI::App& program, Action& action);
+void add_serve(CLI::App& program, Action& action);
 void add_data(CLI::App& program, Action& action);
 void add_batch(CLI::App& program, Action& action);
 void add_lab(CLI::App& program, Action& action);

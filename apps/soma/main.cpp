@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   for (const auto add : {add_train, add_eval, add_predict, add_export, add_info, add_data, add_batch, add_lab, add_version})
     add(program, action);
   try {
+    add_serve(program, action);
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version

@@ -10,5 +10,6 @@
 #include "soma/model.h"      // IWYU pragma: export
 #include "soma/network.h"    // IWYU pragma: export
 #include "soma/report.h"     // IWYU pragma: export
+#include "soma/serve.h"      // IWYU pragma: export
 #include "soma/tensor.h"     // IWYU pragma: export
 #include "soma/train.h"      // IWYU pragma: export

@@ -1,4 +1,6 @@
 // PNG, JPEG, CSV and NPY files → samples without labels, as a model wants them.
+#include "data/samples.h"
+
 #include <fmt/format.h>
 
 #include "core/file.h"
@@ -7,7 +9,6 @@
 #include "data/labels.h"
 #include "data/npy.h"
 #include "data/table.h"
-#include "soma/dataset.h"
 
 namespace soma {
 namespace {
@@ -34,22 +35,6 @@ Result<Dataset> image_sample(std::string_view bytes, std::string_view origin, co
   return sample;
 }
 
-Result<Dataset> read_samples(const std::filesystem::path& file, const DataOptions& options) {
-  const Result<std::string> bytes = read_plain_or_gzip(file);
-  if (!bytes) return bytes.error();
-  const std::string origin = file.string();
-  if (is_image(*bytes)) return image_sample(*bytes, origin, options);
-  if (is_npy(*bytes)) return npy_samples(*bytes, origin, options);
-  DataOptions unlabelled = options;
-  unlabelled.labelled = false;
-  Result<Dataset> rows = parse_table(*bytes, origin, unlabelled);
-  if (rows && options.image_shape.size() == 3 && !rows->is_image())
-    return Error{Error::Kind::data,
-                 fmt::format("{}: wanted rows of {} numbers for images of {}, got {}", origin, elements(options.image_shape),
-                             to_string(options.image_shape), rows->sample_size())};
-  return rows;
-}
-
 // Bytes and floats do not share a set: the first float file turns what is there into floats.
 void append(Dataset& all, const Dataset& more) {
   if (!all.bytes.empty() && !more.floats.empty()) {
@@ -66,11 +51,26 @@ void append(Dataset& all, const Dataset& more) {
 
 }  // namespace
 
+Result<Dataset> parse_samples(std::string_view bytes, std::string_view origin, const DataOptions& options) {
+  if (is_image(bytes)) return image_sample(bytes, origin, options);
+  if (is_npy(bytes)) return npy_samples(bytes, origin, options);
+  DataOptions unlabelled = options;
+  unlabelled.labelled = false;
+  Result<Dataset> rows = parse_table(bytes, origin, unlabelled);
+  if (rows && options.image_shape.size() == 3 && !rows->is_image())
+    return Error{Error::Kind::data,
+                 fmt::format("{}: wanted rows of {} numbers for images of {}, got {}", origin, elements(options.image_shape),
+                             to_string(options.image_shape), rows->sample_size())};
+  return rows;
+}
+
 Result<Dataset> load_samples(std::span<const std::filesystem::path> files, const DataOptions& options) {
   if (files.empty()) return Error{Error::Kind::usage, "predict: wanted at least one file, got none"};
   Dataset all;
   for (const std::filesystem::path& file : files) {
-    Result<Dataset> samples = read_samples(file, options);
+    const Result<std::string> bytes = read_plain_or_gzip(file);
+    if (!bytes) return bytes.error();
+    Result<Dataset> samples = parse_samples(*bytes, file.string(), options);
     if (!samples) return samples.error();
     const Shape& wanted = options.image_shape.size() == 3 ? options.image_shape : all.shape;
     if (!wanted.empty() && samples->shape != wanted)

@@ -27,6 +27,8 @@ class Net {
 
   /// [max_batch, input_size], channels last: fill it, then call forward.
   [[nodiscard]] T* input() { return activations_.data(); }
+  /// [max_batch, size of that value], channels last: what a step left there in the last forward.
+  [[nodiscard]] const T* value(ValueId id) const { return activations_.data() + offset(id); }
   /// [max_batch, output_size]: what forward left, and where the loss leaves its gradient for backward.
   [[nodiscard]] T* output() { return activations_.data() + offset(plan_.output); }
   [[nodiscard]] T* output_gradient() { return gradients_.data() + offset(plan_.output); }

@@ -1,0 +1,115 @@
+// soma serve: a model or a repository → an HTTP server, until a signal ends it.
+#include "soma/serve.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+
+#include "command.h"
+#include "soma/device.h"
+
+namespace soma::app {
+namespace {
+
+struct Options {
+  ServeOptions serve;
+  std::string source, token_file, access_log = "off";
+  std::int64_t delay_us = 0, timeout_ms = 30000, idle_ms = 75000, drain_ms = 30000;
+};
+
+/// Blocked here and so in every thread that starts later; the main thread asks for them one by one.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int each : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, each);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+/// Answers signals until the server has drained: the first SIGTERM or Ctrl-C drains, the second ends at once.
+int wait_for_the_end(InferenceServer& server, const sigset_t& signals) {
+  const timespec pause = {0, 50'000'000};
+  bool draining = false;
+  while (!server.finished()) {
+    const int signal = ::sigtimedwait(&signals, nullptr, &pause);
+    if (signal == SIGHUP) server.reload();
+    if (signal != SIGTERM && signal != SIGINT) continue;
+    if (draining) ::_exit(128 + signal);
+    draining = true;
+    server.drain();
+  }
+  return done;
+}
+
+Result<std::string> token(const Options& options) {
+  if (options.token_file.empty()) {
+    const char* word = std::getenv("SOMA_TOKEN");
+    return std::string(word == nullptr ? "" : word);
+  }
+  std::ifstream file(options.token_file);
+  std::string word;
+  if (!(file >> word))
+    return Error{Error::Kind::io,
+                 fmt::format("serve: wanted a token in {}, found none; try a file of one line", options.token_file)};
+  return word;
+}
+
+int serve(Options options) {
+  if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
+  ServeOptions& serve = options.serve;
+  serve.source = options.source;
+  serve.max_delay = std::chrono::microseconds(options.delay_us);
+  serve.timeout = std::chrono::milliseconds(options.timeout_ms);
+  serve.idle_timeout = std::chrono::milliseconds(options.idle_ms);
+  serve.drain = std::chrono::milliseconds(options.drain_ms);
+  const auto word = token(options);
+  if (!word) return complain(word.error());
+  serve.token = *word;
+  const sigset_t signals = block_signals();
+  auto server = InferenceServer::start(serve);
+  if (!server) return complain(server.error());
+  for (const std::string& line : server->models()) fmt::print("{}\n", line);
+  fmt::print("listening on {}\n", server->url());
+  std::fflush(stdout);
+  return wait_for_the_end(*server, signals);
+}
+
+}  // namespace
+
+void add_serve(CLI::App& program, Action& action) {
+  auto options = std::make_shared<Options>();
+  ServeOptions& serving = options->serve;
+  CLI::App* command = program.add_subcommand("serve", "Answer over HTTP: POST / with an image, or the Open Inference Protocol");
+  command->add_option("MODEL", options->source, "A model.onnx, or a directory of NAME/VERSION/model.onnx")->required();
+  command->add_option("--listen", serving.listen, "HOST:PORT; port 0 takes a free one")->capture_default_str();
+  command->add_flag("--share-port", serving.share_port, "Join a server on the same port, to take over from it");
+  command->add_option("--threads", serving.threads, "Threads; 0 = all cores");
+  command->add_option("--max-batch", serving.max_batch, "Rows that go through a model together")->capture_default_str();
+  command->add_option("--max-delay-us", options->delay_us, "How long a request may wait for company")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000000));
+  command->add_option("--max-queue", serving.max_queue, "Requests that may wait; beyond, 503")->capture_default_str();
+  command->add_option("--timeout-ms", options->timeout_ms, "A request that waited longer gets 504")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 86400000));
+  command->add_option("--max-body", serving.max_body, "Bytes of a body, before and after decompression")->capture_default_str();
+  command->add_option("--max-connections", serving.max_connections, "Open connections; beyond, 503")->capture_default_str();
+  command->add_option("--idle-timeout-ms", options->idle_ms, "An idle connection is closed after this")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 86400000));
+  command->add_option("--drain-timeout-ms", options->drain_ms, "After SIGTERM, how long requests in flight may take")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 86400000));
+  command->add_option("--default-model", serving.default_model, "The model of POST /; the first by name unless set");
+  command->add_option("--token-file", options->token_file, "Clients must send this token; or set SOMA_TOKEN");
+  command->add_option("--tls-certificate", serving.certificate, "PEM file with the certificate chain");
+  command->add_option("--tls-key", serving.key, "PEM file with its key");
+  command->callback([options, &action] { action = [options] { return serve(*options); }; });
+}
+
+}  // namespace soma::app

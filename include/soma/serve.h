@@ -1,0 +1,69 @@
+// a model, or a directory of them → an HTTP server that answers with it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "soma/error.h"
+
+namespace soma {
+
+/// Which requests the access log gets: none; failures and one in a hundred of the others; all.
+enum class AccessLog { off, sampled, all };
+
+struct ServeOptions {
+  std::filesystem::path source;           ///< a model.onnx, a directory that holds one, or a repository NAME/VERSION/model.onnx
+  std::string listen = "127.0.0.1:8000";  ///< port 0 = any free one
+  bool share_port = false;                ///< join a server that listens there already, to take over from it
+  int threads = 0;                        ///< 0 = all cores this process may use
+
+  std::int64_t max_batch = 32;               ///< rows that go through a model together
+  std::chrono::microseconds max_delay{0};    ///< how long a request may wait for company
+  std::size_t max_queue = 4096;              ///< requests that may wait; beyond, 503
+  std::chrono::milliseconds timeout{30000};  ///< a request that waited longer gets 504
+
+  std::size_t max_body = std::size_t{64} << 20;  ///< bytes, before and after decompression
+  std::size_t max_connections = 16384;
+  std::chrono::milliseconds idle_timeout{75000};
+
+  std::string default_model;               ///< the model of POST /; "" = the first by name
+  std::string token;                       ///< when filled: clients must send "Authorization: Bearer TOKEN"
+  std::string certificate, key;            ///< PEM files for TLS; both or neither
+  std::chrono::milliseconds drain{30000};  ///< after drain(), how long requests in flight may take
+  AccessLog access_log = AccessLog::off;
+  std::function<void(std::string_view lines)> log;  ///< where the access log goes; called from several threads
+};
+
+/// A running server. Its functions may be called from any thread.
+class InferenceServer {
+ public:
+  /// Loads and warms up every model, binds, and starts to answer. Fails when nothing can be loaded or the address is taken.
+  [[nodiscard]] static Result<InferenceServer> start(const ServeOptions& options);
+  InferenceServer(InferenceServer&&) noexcept;
+  InferenceServer& operator=(InferenceServer&&) noexcept;
+  ~InferenceServer();
+
+  /// "http://127.0.0.1:8000".
+  [[nodiscard]] std::string url() const;
+  /// One line per model: what is served, or why it is not.
+  [[nodiscard]] std::vector<std::string> models() const;
+
+  /// Reads the source again in the background; each model changes over when its new version is ready, or stays as it is.
+  void reload();
+  /// Not ready from now on: requests in flight are answered, connections close after their next answer, then finished() holds.
+  void drain();
+  [[nodiscard]] bool finished() const;
+
+ private:
+  struct State;
+  explicit InferenceServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace soma

@@ -1,0 +1,60 @@
+// a model → answers on raw samples without a thread team: what one thread of the server computes with.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/team.h"
+#include "nn/net.h"
+#include "soma/error.h"
+#include "soma/model.h"
+
+namespace soma {
+
+/// How raw samples lie in memory.
+enum class Layout {
+  bytes,   ///< one byte per value, channels last, as pictures have it
+  floats,  ///< float32 of any alignment in the model's published order, channels first
+};
+
+/// What one layer made of a sample: [channels, height, width] or [features].
+struct LayerActivation {
+  std::string name, kind;
+  Shape shape;
+  std::vector<float> values;
+};
+
+class Engine {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> create(const Model& model, std::int64_t max_batch);
+
+  /// Preprocesses `count` samples into rows [row, row + count) of the next batch. Allocates nothing.
+  void fill(std::int64_t row, const std::byte* samples, std::int64_t count, Layout layout) noexcept;
+  /// The network's outputs [rows, output_size] for rows [0, rows), valid until the next call. Allocates nothing.
+  [[nodiscard]] const float* run(std::int64_t rows);
+
+  /// What each layer that has an output of its own made of row 0 in the last run.
+  [[nodiscard]] std::vector<LayerActivation> activations() const;
+
+  /// Row 0 as the network saw it.
+  [[nodiscard]] LayerActivation input_activation() const;
+
+  [[nodiscard]] std::int64_t max_batch() const { return net_.plan().max_batch; }
+  [[nodiscard]] std::int64_t sample_size() const { return raw_.sample_size(); }
+  [[nodiscard]] std::int64_t output_size() const { return net_.output_size(); }
+
+ private:
+  [[nodiscard]] LayerActivation row(ValueId id) const;
+  Engine(Plan plan, const Kernels<float>& kernels, const Model& model);
+  Team team_{1};
+  Net<float> net_;
+  std::vector<PreprocessStep> steps_;
+  Dataset raw_;               // one sample of floats, channels last, on its way through the steps
+  std::vector<float> table_;  // what each byte becomes, when all steps are affine per channel
+};
+
+}  // namespace soma

@@ -1,0 +1,119 @@
+// sockets → requests, answers → sockets: HTTP/1.1 for whoever answers. Knows no neural network.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "serve/slab.h"
+#include "soma/error.h"
+
+namespace soma::http {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Method { get, head, post, options, other };
+
+/// The head of a request. Views into the bytes it was read from; empty = the field was not sent.
+struct Head {
+  Method method = Method::other;
+  std::string_view method_text, target;
+  std::string_view accept, accept_encoding, authorization, content_encoding, content_type, inference_header_length;
+  std::uint64_t length = 0;  ///< of the body, when it is not chunked
+  bool chunked = false, keep_alive = false, expects_continue = false;
+};
+
+struct Limits {
+  std::size_t header_bytes = std::size_t{16} << 10, fields = 100;
+  std::size_t body_bytes = std::size_t{64} << 20;  ///< as sent, and again after decompression
+  std::size_t chunks = 65536;
+  std::size_t connections = 16384;
+  std::chrono::milliseconds idle{75000};    ///< between two requests
+  std::chrono::milliseconds header{10000};  ///< from the first byte of a request to the end of its head
+  std::chrono::milliseconds body{20000};    ///< and a second more for every 16 KiB received
+  std::chrono::milliseconds write{30000};   ///< without the client taking a byte
+};
+
+/// One request and the place for its answer. Lives until send() was called, on one thread.
+class Exchange {
+ public:
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  Head head;
+  std::span<const std::byte> body;  ///< decompressed
+  Clock::time_point arrived;
+  Buffer reply;  ///< empty at first: the body of the answer goes here
+
+  /// The answer is complete. `fields` are whole lines, "Name: value\r\n" each. Afterwards this exchange belongs to its
+  /// connection.
+  virtual void send(int status, std::string_view content_type, std::string_view fields = {}) = 0;
+  /// "127.0.0.1:43210".
+  [[nodiscard]] virtual std::string peer() const = 0;
+
+ protected:
+  Exchange() = default;
+  ~Exchange() = default;
+};
+
+/// One thread's queue of things to do.
+class Loop {
+ public:
+  virtual ~Loop() = default;
+  /// From any thread.
+  virtual void post(std::function<void()> action) = 0;
+  /// On this thread, after all that is ready now. Allocates nothing once warm.
+  virtual void defer(void (*action)(void*), void* context) = 0;
+  virtual void after(std::chrono::microseconds delay, void (*action)(void*), void* context) = 0;
+};
+
+/// Who answers: one object per thread, called on that thread only.
+class Application {
+ public:
+  virtual ~Application() = default;
+  /// Answers now, or later by exchange.send() on the same thread.
+  virtual void on_request(Exchange& exchange) = 0;
+  /// Each answer that went out, those of the HTTP layer itself included.
+  virtual void on_answered(const Exchange& exchange, int status) = 0;
+  /// Twice a second.
+  virtual void on_tick() = 0;
+};
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  ///< 0 = any free one
+  int threads = 1;
+  bool share_port = false;  ///< join a server that listens there already (SO_REUSEPORT)
+  Limits limits;
+  std::string certificate, key;  ///< PEM files; both or neither
+};
+
+/// Threads that listen on one address, each with a queue and connections of its own.
+class Server {
+ public:
+  /// Binds, so that failures show before anything starts.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> create(const ServerOptions& options);
+  virtual ~Server() = default;
+
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+  [[nodiscard]] virtual Loop& loop(int thread) = 0;
+  /// Starts the threads; application(thread) is who answers on each.
+  virtual void start(const std::function<std::unique_ptr<Application>(int thread)>& application) = 0;
+  /// Takes what has already arrived, ends every connection after its current request, then stops; at the latest after `limit`.
+  virtual void drain(std::chrono::milliseconds limit) = 0;
+  [[nodiscard]] virtual bool finished() const = 0;
+  [[nodiscard]] virtual std::size_t connections() const = 0;
+};
+
+/// "Not Found".
+std::string_view reason(int status);
+
+/// {"error":"…"} with the message made valid JSON.
+std::string error_json(std::string_view message);
+
+}  // namespace soma::http

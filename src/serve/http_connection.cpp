@@ -1,0 +1,360 @@
+// one socket's bytes → its requests, one after the other → their answers, in order.
+#include "serve/http_connection.h"
+
+#include <boost/asio/bind_allocator.hpp>
+#include <charconv>
+#include <cstring>
+
+namespace soma::http {
+namespace {
+
+constexpr std::size_t kHeadroom = 1024;     // what stands in front of an answer's body
+constexpr std::size_t kWorthPacking = 512;  // bytes; below, compression saves no packet
+constexpr std::chrono::milliseconds kGoodbye{2000}, kDrainIdle{1000};
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+std::string_view as_text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+/// Appends to a fixed line of text; what does not fit is dropped.
+struct Line {
+  std::array<char, kHeadroom> text;
+  std::size_t size = 0;
+  void add(std::string_view more) {
+    more = more.substr(0, text.size() - size);
+    std::memcpy(text.data() + size, more.data(), more.size());
+    size += more.size();
+  }
+  void add(std::size_t number) {
+    size = static_cast<std::size_t>(std::to_chars(text.data() + size, text.data() + text.size(), number).ptr - text.data());
+  }
+};
+
+}  // namespace
+
+template <class T>
+T* Connection::WaitMemory<T>::allocate(std::size_t count) {
+  if (owner->wait_memory_used_ || count * sizeof(T) > owner->wait_memory_.size()) return std::allocator<T>().allocate(count);
+  owner->wait_memory_used_ = true;
+  return reinterpret_cast<T*>(owner->wait_memory_.data());
+}
+
+template <class T>
+void Connection::WaitMemory<T>::deallocate(T* memory, std::size_t count) {
+  if (reinterpret_cast<std::byte*>(memory) == owner->wait_memory_.data())
+    owner->wait_memory_used_ = false;
+  else
+    std::allocator<T>().deallocate(memory, count);
+}
+
+Connection::Connection(Thread& thread, TcpSocket socket, ssl_ctx_st* tls)
+    : thread_(thread), socket_(std::move(socket), tls), parser_(thread.limits) {
+  if (thread_.connections != nullptr) {
+    next = thread_.connections;
+    previous = next->previous;
+    next->previous = previous->next = this;
+  } else {
+    thread_.connections = this;
+  }
+  ++thread_.count;
+  thread_.total->fetch_add(1, std::memory_order_relaxed);
+  arrived = active_ = Clock::now();
+  deadline_ = arrived + thread_.limits.header;  // who connects wants to say something
+}
+
+Connection::~Connection() {
+  thread_.connections = next == this ? nullptr : next;
+  next->previous = previous;
+  previous->next = next;
+  --thread_.count;
+  thread_.total->fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Connection::turn_away() {
+  refuse({503, "http: too many connections; try again later"});
+  advance();
+}
+
+std::string Connection::peer() const {
+  boost::system::error_code error;
+  const auto end = socket_.tcp().remote_endpoint(error);
+  return error ? "-" : end.address().to_string() + ":" + std::to_string(end.port());
+}
+
+void Connection::wait(Socket::Outcome what) {
+  using Tcp = TcpSocket;
+  waiting_ = true;
+  socket_.tcp().async_wait(what == Socket::Outcome::wait_write ? Tcp::wait_write : Tcp::wait_read,
+                           boost::asio::bind_allocator(WaitMemory<char>(this), [this](const boost::system::error_code&) {
+                             waiting_ = false;
+                             drained_ = false;
+                             advance();
+                           }));
+}
+
+void Connection::advance() {
+  if (advancing_) return;  // send() from inside on_request(): the loop below goes on
+  advancing_ = true;
+  while (!closed_ && step()) {
+  }
+  advancing_ = false;
+  if (closed_ && !waiting_ && stage_ != Stage::working) delete this;
+}
+
+bool Connection::step() {
+  switch (stage_) {
+    case Stage::working:
+      return false;
+    case Stage::writing:
+      return write();
+    case Stage::body:
+      return take_body() || read();
+    case Stage::goodbye:
+      begin_ = end_ = head_end_ = 0;
+      return read();
+    case Stage::idle:
+    case Stage::head:
+      return parse_head() || read();
+  }
+  return false;
+}
+
+/// True when there are new bytes; otherwise waits for them, or it is over.
+bool Connection::read() {
+  if (waiting_) return false;
+  if (drained_) {
+    if (stage_ == Stage::idle) input_.reset();
+    wait(Socket::Outcome::wait_read);
+    return false;
+  }
+  const bool direct = stage_ == Stage::body && body_ && !head.chunked;
+  if (!direct && !input_) input_ = thread_.slabs.take(thread_.limits.header_bytes), begin_ = end_ = head_end_ = 0;
+  if (!direct && end_ == input_.capacity() && begin_ > head_end_) {
+    std::memmove(input_.data() + head_end_, input_.data() + begin_, end_ - begin_);
+    end_ -= begin_ - head_end_;
+    begin_ = head_end_;
+  }
+  std::byte* to = direct ? body_.data() + body_size_ : input_.data() + end_;
+  const std::size_t room = direct ? static_cast<std::size_t>(head.length) - body_size_ : input_.capacity() - end_;
+  if (room == 0) return refuse({431, "http: the head of the request is too large; try fewer or shorter fields"});
+  const Socket::Moved moved = socket_.read(to, room);
+  if (moved.outcome == Socket::Outcome::closed) return close(), false;
+  if (moved.outcome != Socket::Outcome::ok) {
+    if (stage_ == Stage::idle) input_.reset();
+    wait(moved.outcome);
+    return false;
+  }
+  drained_ = moved.drained;
+  (direct ? body_size_ : end_) += moved.bytes;
+  if (stage_ == Stage::idle) {
+    stage_ = Stage::head;
+    arrived = Clock::now();
+    deadline_ = arrived + thread_.limits.header;
+  }
+  if (stage_ == Stage::body) deadline_ += std::chrono::milliseconds(moved.bytes / 16);
+  return true;
+}
+
+bool Connection::parse_head() {
+  if (begin_ == end_) return false;
+  if (stage_ == Stage::idle) {  // pipelined: the bytes were there before
+    stage_ = Stage::head;
+    arrived = Clock::now();
+    deadline_ = arrived + thread_.limits.header;
+  }
+  std::size_t used = 0;
+  const Parser::State state = parser_.head({input_.text() + begin_, end_ - begin_}, head, used);
+  begin_ += used;
+  if (state == Parser::State::refused) return refuse(parser_.refusal());
+  if (state == Parser::State::more) return false;
+  head_end_ = begin_;
+  return begin_body();
+}
+
+bool Connection::begin_body() {
+  if (head.length > thread_.limits.body_bytes)
+    return refuse({413, "http: the body is larger than this server takes; try a smaller batch"});
+  if (content_coding(head.content_encoding) == Coding::unknown)
+    return refuse({415, "http: wanted Content-Encoding gzip, deflate or identity, got another; try gzip"});
+  stage_ = Stage::body;
+  deadline_ = Clock::now() + thread_.limits.body;
+  const std::size_t here = end_ - begin_;
+  const auto length = static_cast<std::size_t>(head.length);
+  if (!head.chunked && head_end_ + length > input_.capacity()) {
+    body_ = thread_.slabs.take(length);
+    std::memcpy(body_.data(), input_.data() + begin_, here);
+    body_size_ = here;
+    begin_ = end_;
+  }
+  if (head.expects_continue && (head.chunked || here < length)) (void)socket_.write(kContinue);
+  return true;
+}
+
+/// True when it got on; false when more bytes are needed.
+bool Connection::take_body() {
+  const auto length = static_cast<std::size_t>(head.length);
+  if (!head.chunked) {
+    if (body_ && body_size_ < length) return false;
+    if (!body_ && end_ - begin_ < length) return false;
+    body = {body_ ? body_.data() : input_.data() + begin_, length};
+    if (!body_) begin_ += length;
+    return dispatch(), true;
+  }
+  bool fits = true;
+  auto keep = [&](std::string_view text) {
+    if (body_size_ + text.size() > thread_.limits.body_bytes) fits = false;
+    if (!fits) return;
+    if (!body_) body_ = thread_.slabs.take(text.size());
+    if (body_size_ + text.size() > body_.capacity()) {
+      Slab larger = thread_.slabs.take((body_size_ + text.size()) * 2);
+      std::memcpy(larger.data(), body_.data(), body_size_);
+      body_ = std::move(larger);
+    }
+    std::memcpy(body_.data() + body_size_, text.data(), text.size());
+    body_size_ += text.size();
+  };
+  std::size_t used = 0;
+  const Parser::State state = parser_.chunks({input_.text() + begin_, end_ - begin_}, used, keep);
+  begin_ += used;
+  if (!fits) return refuse({413, "http: the body is larger than this server takes; try a smaller batch"});
+  if (state == Parser::State::refused) return refuse(parser_.refusal());
+  if (state == Parser::State::more) return false;
+  body = {body_.data(), body_size_};
+  return dispatch(), true;
+}
+
+void Connection::dispatch() {
+  if (const Coding coding = content_coding(head.content_encoding); coding != Coding::identity && !body.empty()) {
+    switch (unpack(coding, as_text(body), thread_.limits.body_bytes, thread_.slabs, unpacked_)) {
+      case UnpackFailure::malformed:
+        refuse({400, "http: the body is not what its Content-Encoding says; try without compression"});
+        return;
+      case UnpackFailure::too_large:
+        refuse({413, "http: the decompressed body is larger than this server takes; try a smaller batch"});
+        return;
+      case UnpackFailure::none:
+        break;
+    }
+    body = {unpacked_.slab.data(), unpacked_.size};
+  }
+  stage_ = Stage::working;
+  deadline_ = Clock::time_point::max();
+  reply.start(thread_.slabs, kHeadroom);
+  thread_.application->on_request(*this);
+}
+
+bool Connection::refuse(Refusal refusal) {
+  reply.start(thread_.slabs, kHeadroom);
+  reply.append(error_json(refusal.message));
+  close_after_ = true;  // where the next request would begin is no longer known
+  stage_ = Stage::working;
+  send(refusal.status, "application/json", refusal.status == 503 ? "Retry-After: 1\r\n" : "");
+  return true;
+}
+
+void Connection::send(int status, std::string_view content_type, std::string_view fields) {
+  SOMA_REQUIRE(stage_ == Stage::working);
+  status_ = status;
+  const bool last = close_after_ || !head.keep_alive || thread_.draining;
+  close_after_ = last;
+  Coding coding = Coding::identity;
+  if (!head.accept_encoding.empty() && reply.size() >= kWorthPacking) {
+    coding = accepted_coding(head.accept_encoding);
+    if (coding != Coding::identity && !pack(coding, reply)) coding = Coding::identity;
+  }
+  Line line;
+  line.add("HTTP/1.1 ");
+  line.add(static_cast<std::size_t>(status));
+  line.add(" ");
+  line.add(reason(status));
+  line.add("\r\nServer: soma\r\n");
+  line.add(thread_.date);
+  if (!content_type.empty()) {
+    line.add("Content-Type: ");
+    line.add(content_type);
+    line.add("\r\n");
+  }
+  if (coding != Coding::identity)
+    line.add(coding == Coding::gzip ? "Content-Encoding: gzip\r\n" : "Content-Encoding: deflate\r\n");
+  line.add(fields);
+  if (last) line.add("Connection: close\r\n");
+  line.add("Content-Length: ");
+  line.add(reply.size());
+  line.add("\r\n\r\n");
+  if (head.method == Method::head) reply.clear();
+  reply.prepend({line.text.data(), line.size});
+  stage_ = Stage::writing;
+  sent_ = 0;
+  set_deadline(thread_.limits.write);
+  advance();
+}
+
+/// True when all is written.
+bool Connection::write() {
+  if (waiting_) return false;
+  const std::string_view all = reply.view();
+  while (sent_ < all.size()) {
+    const Socket::Moved moved = socket_.write(all.substr(sent_));
+    if (moved.outcome == Socket::Outcome::closed) {
+      thread_.application->on_answered(*this, 499);
+      return close(), false;
+    }
+    if (moved.outcome != Socket::Outcome::ok) return wait(moved.outcome), false;
+    sent_ += moved.bytes;
+    if (sent_ < all.size()) set_deadline(thread_.limits.write);
+  }
+  answered();
+  return true;
+}
+
+void Connection::answered() {
+  thread_.application->on_answered(*this, status_);
+  reply.reset();
+  body_.reset();
+  unpacked_.slab.reset();
+  body_size_ = 0;
+  body = {};
+  head = {};
+  parser_.reset();
+  if (close_after_) {
+    socket_.finish();
+    stage_ = Stage::goodbye;  // a client that is still sending gets to read the answer before the reset that close() would cause
+    set_deadline(kGoodbye);
+    drained_ = false;
+    return;
+  }
+  stage_ = Stage::idle;
+  active_ = Clock::now();
+  deadline_ = active_ + thread_.limits.idle;
+  if (begin_ < end_) std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
+  end_ -= begin_;
+  begin_ = head_end_ = 0;
+}
+
+void Connection::close() {
+  if (closed_) return;
+  closed_ = true;
+  socket_.close();
+}
+
+void Connection::abort() {
+  if (!closed_) socket_.abort();
+  closed_ = true;
+  if (!waiting_ && !advancing_ && stage_ != Stage::working) delete this;
+}
+
+void Connection::tick(Clock::time_point now) {
+  const bool leaves = thread_.draining && stage_ == Stage::idle && active_ + kDrainIdle < now;
+  if (closed_ || (now < deadline_ && !leaves)) return;
+  if (stage_ == Stage::head || stage_ == Stage::body) {
+    refuse({408, "http: the request took too long to arrive; try again"});
+    boost::system::error_code ignored;
+    if (waiting_) socket_.tcp().cancel(ignored);  // its handler writes the answer
+    return;
+  }
+  if (stage_ == Stage::idle)
+    close();  // it waits, so its handler ends it
+  else
+    abort();
+}
+
+}  // namespace soma::http

@@ -1,0 +1,98 @@
+// one socket's bytes → its requests, one after the other → their answers, in order.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <string>
+
+#include "serve/compression.h"
+#include "serve/http.h"
+#include "serve/http_parser.h"
+#include "serve/socket.h"
+
+namespace soma::http {
+
+class Connection;
+
+/// What the connections of one thread share.
+struct Thread {
+  SlabPool slabs;  // first, since connections give back to it
+  Limits limits;
+  Application* application = nullptr;
+  Connection* connections = nullptr;  // all of them, in a ring without beginning
+  std::size_t count = 0;
+  bool draining = false;
+  std::atomic<std::size_t>* total = nullptr;  // over all threads
+  std::string date;                           // "Date: …\r\n", renewed by the tick
+};
+
+/// Deletes itself when it is over.
+class Connection final : public Exchange {
+ public:
+  Connection(Thread& thread, TcpSocket socket, ssl_ctx_st* tls);
+  ~Connection();
+
+  void start() { wait(Socket::Outcome::wait_read); }
+  /// 503 and the end.
+  void turn_away();
+  /// Ends what takes too long, and while draining what does nothing.
+  void tick(Clock::time_point now);
+  void abort();
+
+  void send(int status, std::string_view content_type, std::string_view fields) override;
+  [[nodiscard]] std::string peer() const override;
+
+  Connection *next = this, *previous = this;
+
+ private:
+  enum class Stage { idle, head, body, working, writing, goodbye };
+  /// Memory of the one pending wait: what asio would otherwise ask the heap for.
+  template <class T>
+  struct WaitMemory {
+    using value_type = T;
+    Connection* owner;
+    explicit WaitMemory(Connection* c) : owner(c) {}
+    template <class U>
+    WaitMemory(const WaitMemory<U>& other) : owner(other.owner) {}
+    T* allocate(std::size_t count);
+    void deallocate(T* memory, std::size_t);
+    template <class U>
+    bool operator==(const WaitMemory<U>& other) const {
+      return owner == other.owner;
+    }
+  };
+
+  void wait(Socket::Outcome what);
+  /// Works until there is nothing left to do but wait.
+  void advance();
+  bool step();  // false: nothing more can be done now
+  bool read();
+  bool parse_head();
+  bool take_body();
+  bool begin_body();
+  void dispatch();
+  bool write();
+  void answered();
+  bool refuse(Refusal refusal);
+  void close();
+  void set_deadline(std::chrono::milliseconds time) { deadline_ = Clock::now() + time; }
+
+  Thread& thread_;
+  Socket socket_;
+  Parser parser_;
+  Stage stage_ = Stage::idle;
+  bool waiting_ = false, advancing_ = false, closed_ = false, close_after_ = false, drained_ = true;
+  Slab input_;  // [begin_, end_) are bytes not yet used; the head, which has views, lies in [0, head_end_)
+  std::size_t begin_ = 0, end_ = 0, head_end_ = 0;
+  Slab body_;  // a body that does not fit behind its head, or came in chunks
+  std::size_t body_size_ = 0;
+  Unpacked unpacked_;
+  std::size_t sent_ = 0;
+  int status_ = 0;
+  Clock::time_point deadline_, active_;
+  alignas(std::max_align_t) std::array<std::byte, 256> wait_memory_;
+  bool wait_memory_used_ = false;
+};
+
+}  // namespace soma::http

@@ -1,0 +1,56 @@
+// the bytes of an inference request → what it asks for, checked against the model: JSON, binary tensors, or one raw tensor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serve/engine.h"
+#include "serve/tensor_data.h"
+#include "soma/error.h"
+
+namespace soma {
+
+/// What a client sees of a model: one input, one output, float32, any number of rows.
+struct ModelFace {
+  std::string name, version;
+  Shape input;  ///< of one sample
+  std::int64_t outputs = 0;
+  std::vector<std::string> labels;  ///< one per output, or none
+};
+inline constexpr std::string_view kInputName = "input", kOutputName = "output";  // as in the ONNX file
+
+struct WantedOutput {
+  std::optional<bool> binary;
+  std::uint64_t classification = 0;  ///< > 0: the so many highest values with their classes
+};
+
+/// Reused from request to request: it keeps its memory.
+struct InferRequest {
+  std::string id;
+  WantedOutput output;
+  bool binary_output = false;
+  std::uint64_t timeout_us = 0;  ///< 0 = the server's
+
+  std::int64_t rows = 0;
+  Layout layout = Layout::floats;
+  std::span<const std::byte> samples;  ///< in the body, or in `values`
+  std::vector<float> values;           ///< what JSON or another data type became
+};
+
+/// Most rows that one request may ask for, and how deep its JSON may be nested.
+struct InferLimits {
+  std::int64_t rows = std::int64_t{1} << 22;
+  int depth = 64;
+};
+
+/// `header_length` is the field Inference-Header-Content-Length, "" when it was not sent. Numbers are taken as the model's
+/// float32; shapes are [rows, …the model's] or [rows, elements of one sample]. The error's message is for the client.
+[[nodiscard]] Result<void> read_infer_request(std::span<const std::byte> body, std::string_view header_length,
+                                              const ModelFace& model, const InferLimits& limits, InferRequest& request);
+
+}  // namespace soma

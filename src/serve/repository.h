@@ -1,0 +1,107 @@
+// a model file, or a directory of them → versions ready to answer; reads them again while the old ones go on.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "serve/counters.h"
+#include "serve/engine.h"
+#include "serve/infer_request.h"
+#include "soma/error.h"
+#include "soma/model.h"
+
+namespace soma {
+
+/// One version of a model, warm, with an engine for each thread.
+struct ServedVersion {
+  ModelFace face;
+  Model model;  ///< without its parameters: the engines have them
+  std::int64_t parameters = 0;
+  std::vector<std::unique_ptr<Engine>> engines;
+  std::shared_ptr<ModelStatistics> statistics;
+};
+
+/// What is served, by name.
+using ServedTable = std::map<std::string, std::shared_ptr<ServedVersion>, std::less<>>;
+
+/// A line of the repository index.
+struct ModelStatus {
+  std::string name, version, state, reason;  ///< state: READY, LOADING, UNLOADING, UNAVAILABLE
+};
+
+class Repository {
+ public:
+  /// Told the new table after each change, on the loading thread; calls `then` when every thread uses it.
+  using Publish = std::function<void(const ServedTable& table, std::function<void()> then)>;
+  using Done = std::function<void(const Result<void>&)>;
+
+  Repository(std::filesystem::path source, int threads, std::int64_t max_batch);
+  ~Repository();
+  Repository(const Repository&) = delete;
+  Repository& operator=(const Repository&) = delete;
+
+  /// Everything, before the server starts. Fails when nothing at all can be served.
+  [[nodiscard]] Result<void> load_all();
+  /// From now on changes are possible, in the background.
+  void start(Publish publish);
+  /// Waits for what the loading thread is doing; nothing is published afterwards.
+  void stop();
+
+  /// The newest version of one model, or of all there are; models whose directory has gone are unloaded. A version that cannot be
+  /// read, or answers with numbers that are not finite, leaves the old one where it was.
+  void reload(Done done = {});
+  void load(const std::string& name, Done done);
+  void unload(const std::string& name, Done done);
+
+  [[nodiscard]] ServedTable table() const;
+  [[nodiscard]] std::vector<ModelStatus> index() const;
+  /// Every model that should be served is.
+  [[nodiscard]] bool ready() const;
+  /// By name and version, those of versions no longer served included.
+  [[nodiscard]] std::vector<std::pair<std::pair<std::string, std::string>, std::shared_ptr<ModelStatistics>>> statistics() const;
+
+ private:
+  struct Found {
+    std::string version;
+    std::filesystem::path file;
+  };
+  struct Entry {
+    std::shared_ptr<ServedVersion> served;
+    std::string attempt, state, reason;  ///< of the last version that was tried
+    bool wanted = true;                  ///< false once it was unloaded on request
+  };
+  [[nodiscard]] Result<std::map<std::string, Found>> scan() const;
+  [[nodiscard]] Result<std::shared_ptr<ServedVersion>> make(const std::string& name, const Found& found);
+  Result<void> bring_up(const std::string& name, const Found& found);
+  Result<void> load_now(const std::optional<std::string>& only);
+  void enqueue(std::function<Result<void>()> work, Done done);
+  void work();
+
+  const std::filesystem::path source_;
+  const int threads_;
+  const std::int64_t max_batch_;
+  Publish publish_;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Entry> entries_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<ModelStatistics>> statistics_;
+
+  std::mutex queue_mutex_;
+  std::condition_variable changed_;
+  std::deque<std::pair<std::function<Result<void>()>, Done>> queue_;
+  bool stopping_ = false;
+  std::thread loader_;
+};
+
+}  // namespace soma

@@ -1,0 +1,126 @@
+// options → a running server: models loaded, threads listening, and what changes while it runs.
+#include "soma/serve.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "serve/service.h"
+#include "soma/device.h"
+
+namespace soma {
+namespace {
+
+/// "HOST:PORT", "[::1]:PORT", ":PORT" or "PORT".
+Result<std::pair<std::string, std::uint16_t>> address(std::string_view listen) {
+  const std::size_t colon = listen.rfind(':');
+  std::string host(colon == std::string_view::npos ? "" : listen.substr(0, colon));
+  const std::string_view digits = colon == std::string_view::npos ? listen : listen.substr(colon + 1);
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size())
+    return Error{Error::Kind::usage, fmt::format("serve: wanted HOST:PORT to listen on, got '{}'; try 127.0.0.1:8000", listen)};
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return std::pair(host.empty() ? "127.0.0.1" : host, port);
+}
+
+Result<void> check(const ServeOptions& options) {
+  const auto wrong = [](std::string_view what) { return Error{Error::Kind::usage, fmt::format("serve: {}", what)}; };
+  if (options.max_batch < 1 || options.max_batch > 4096)
+    return wrong("wanted a largest batch from 1 to 4096; try --max-batch 32");
+  if (options.max_queue < 1) return wrong("wanted a queue of at least 1; try --max-queue 1024");
+  if (options.threads < 0 || options.threads > 1024) return wrong("wanted 0 to 1024 threads; try --threads 0");
+  if (options.max_body < 1024) return wrong("wanted bodies of at least 1024 bytes; try --max-body 67108864");
+  if (options.max_connections < 1) return wrong("wanted at least one connection; try --max-connections 16384");
+  if (options.certificate.empty() != options.key.empty()) return wrong("wanted a certificate and its key, got one of them");
+  return {};
+}
+
+}  // namespace
+
+struct InferenceServer::State {
+  State(const ServeOptions& options, int threads) : serving(options, threads), services(static_cast<std::size_t>(threads)) {}
+  ~State() {
+    serving.repository.stop();
+    serving.server.reset();  // joins the threads, whose services point into the rest
+  }
+  Serving serving;
+  std::vector<Service*> services;  // owned by the server's threads
+  std::string host;
+};
+
+InferenceServer::InferenceServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+InferenceServer::InferenceServer(InferenceServer&&) noexcept = default;
+InferenceServer& InferenceServer::operator=(InferenceServer&&) noexcept = default;
+InferenceServer::~InferenceServer() = default;
+
+Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
+  if (const auto fine = check(options); !fine) return fine.error();
+  const auto where = address(options.listen);
+  if (!where) return where.error();
+  auto state = std::make_unique<State>(options, options.threads > 0 ? options.threads : available_threads());
+  Serving& serving = state->serving;
+  if (const auto loaded = serving.repository.load_all(); !loaded) return loaded.error();
+  if (!options.default_model.empty() && !serving.repository.table().contains(options.default_model))
+    return Error{Error::Kind::usage, fmt::format("serve: wanted a model '{}' for POST /, found none", options.default_model)};
+
+  http::ServerOptions http;
+  http.host = state->host = where->first;
+  http.port = where->second;
+  http.threads = serving.threads;
+  http.share_port = options.share_port;
+  http.limits.body_bytes = options.max_body;
+  http.limits.connections = options.max_connections;
+  http.limits.idle = options.idle_timeout;
+  http.certificate = options.certificate;
+  http.key = options.key;
+  auto server = http::Server::create(http);
+  if (!server) return server.error();
+  serving.server = std::move(*server);
+  serving.server->start([&](int thread) {
+    auto service = std::make_unique<Service>(serving, thread);
+    state->services[static_cast<std::size_t>(thread)] = service.get();
+    return service;
+  });
+  serving.repository.start([state = state.get()](const ServedTable& table, std::function<void()> then) {
+    const auto left = std::make_shared<std::atomic<int>>(state->serving.threads);
+    for (int thread = 0; thread < state->serving.threads; ++thread)
+      state->serving.server->loop(thread).post([service = state->services[static_cast<std::size_t>(thread)], table, left, then] {
+        service->use(table);
+        if (left->fetch_sub(1) == 1) then();
+      });
+  });
+  return InferenceServer(std::move(state));
+}
+
+std::string InferenceServer::url() const {
+  const bool tls = !state_->serving.options.certificate.empty();
+  const bool v6 = state_->host.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", v6 ? "[" : "", state_->host, v6 ? "]" : "",
+                     state_->serving.server->port());
+}
+
+std::vector<std::string> InferenceServer::models() const {
+  std::vector<std::string> lines;
+  const ServedTable table = state_->serving.repository.table();
+  for (const ModelStatus& status : state_->serving.repository.index()) {
+    const auto served = table.find(status.name);
+    if (served != table.end() && status.state == "READY")
+      lines.push_back(fmt::format("{} version {}: {} → {} {}", status.name, status.version, to_string(served->second->face.input),
+                                  served->second->face.outputs, served->second->face.labels.empty() ? "outputs" : "classes"));
+    else
+      lines.push_back(fmt::format("{} is not served: {}", status.name, status.reason));
+  }
+  return lines;
+}
+
+void InferenceServer::reload() { state_->serving.repository.reload(); }
+
+void InferenceServer::drain() {
+  state_->serving.draining = true;
+  state_->serving.server->drain(state_->serving.options.drain);
+}
+
+bool InferenceServer::finished() const { return state_->serving.server->finished(); }
+
+}  // namespace soma

@@ -1,0 +1,24 @@
+// one inference request under way → all that belongs to it, from its body to its answer.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "serve/infer_answer.h"
+#include "serve/service.h"
+
+namespace soma {
+
+/// Reused: the vectors keep their memory up to a limit.
+struct Service::Call : Job {
+  enum class Kind { plain, infer };
+  Kind kind = Kind::plain;
+  Service* service = nullptr;
+  http::Exchange* exchange = nullptr;
+  std::shared_ptr<ServedHere> model;
+  InferRequest request;
+  std::vector<std::byte> decoded;  // a picture or table that became samples
+  std::vector<float> outputs;
+};
+
+}  // namespace soma

@@ -1,0 +1,228 @@
+// requests, whole and broken → the documented answers: HTTP itself.
+#include <gtest/gtest.h>
+#include <libdeflate.h>
+
+#include <chrono>
+#include <thread>
+
+#include "serve/client.h"
+
+namespace soma::test {
+namespace {
+
+using namespace std::string_literals;
+
+const std::string kPicture(16, '\x7f');
+
+std::string gzip(const std::string& text) {
+  libdeflate_compressor* engine = libdeflate_alloc_compressor(6);
+  std::string packed(text.size() + 1000, '\0');
+  packed.resize(libdeflate_gzip_compress(engine, text.data(), text.size(), packed.data(), packed.size()));
+  libdeflate_free_compressor(engine);
+  return packed;
+}
+
+TEST(Http, AnswersManyRequestsOnOneConnection) {
+  const TestServer server;
+  Client client(server.port());
+  for (int i = 0; i < 3; ++i) {
+    client.send(request("POST", "/", kPicture));
+    EXPECT_EQ(client.receive().status, 200);
+  }
+}
+
+TEST(Http, AnswersPipelinedRequestsInOrder) {
+  const TestServer server;
+  Client client(server.port());
+  std::string all;
+  for (int i = 0; i < 100; ++i)
+    all += request("POST", "/", i % 2 == 0 ? kPicture : kPicture.substr(0, static_cast<std::size_t>(i % 16)));
+  client.send(all);
+  for (int i = 0; i < 100; ++i) {
+    const Answer answer = client.receive();
+    ASSERT_EQ(answer.status, i % 2 == 0 ? 200 : 400) << i;
+    if (i % 2 != 0) {
+      EXPECT_EQ(answer.body, "invalid image size " + std::to_string(i % 16));
+    }
+  }
+}
+
+TEST(Http, ReadsRequestsThatArriveByteByByte) {
+  const TestServer server;
+  Client client(server.port());
+  for (const char c : request("POST", "/", kPicture)) {
+    client.send({&c, 1});
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Http, SaysContinueWhenAsked) {
+  const TestServer server;
+  Client client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 100);
+  client.send(kPicture);
+  EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Http, ReadsChunksAndRefusesTooManyOfThem) {
+  const TestServer server;
+  Client client(server.port());
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  client.send(head + "5\r\n12345\r\nb;name=value\r\n" + std::string(11, 'x') + "\r\n0\r\nTrailer: 1\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 200);
+  std::string chunks;
+  for (int i = 0; i < 70000; ++i) chunks += "1\r\nx\r\n";
+  client.send(head + chunks);
+  EXPECT_EQ(client.receive().status, 413);
+}
+
+TEST(Http, ReadsLargeChunkedBodies) {
+  const TestServer server;
+  Client client(server.port());
+  std::string text = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 100; ++i) text += "2710\r\n" + std::string(10000, 'x') + "\r\n";
+  client.send(text + "0\r\n\r\n" + request("POST", "/", kPicture));
+  EXPECT_EQ(client.receive().body, "invalid image size 1000000");
+  EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Http, UnpacksGzipAndDeflateUpToTheLimit) {
+  const TestServer server({.max_body = 4096});
+  EXPECT_EQ(server.call("POST", "/", gzip(kPicture), "Content-Encoding: gzip\r\n").status, 200);
+  EXPECT_EQ(server.call("POST", "/", gzip(kPicture), "Content-Encoding: br\r\n").status, 415);
+  EXPECT_EQ(server.call("POST", "/", kPicture, "Content-Encoding: gzip\r\n").status, 400);
+  EXPECT_EQ(server.call("POST", "/", gzip(kPicture) + "x", "Content-Encoding: gzip\r\n").status, 400);
+  EXPECT_EQ(server.call("POST", "/", gzip(std::string(4096, 'x')), "Content-Encoding: gzip\r\n").body, "invalid image size 4096");
+  EXPECT_EQ(server.call("POST", "/", gzip(std::string(4097, 'x')), "Content-Encoding: gzip\r\n").status, 413);
+  EXPECT_EQ(server.call("POST", "/", gzip(std::string(1 << 20, 'x')), "Content-Encoding: gzip\r\n").status, 413);
+}
+
+TEST(Http, PacksLongAnswersForWhoAsks) {
+  const TestServer server;
+  std::string zeros = "0";
+  for (int i = 1; i < 1600; ++i) zeros += ",0";
+  const std::string body = R"({"inputs":[{"name":"input","shape":[100,16],"datatype":"FP32","data":[)" + zeros + "]}]}";
+  const auto coding = [&](const std::string& fields) {
+    return server.call("POST", "/v2/models/small/infer", body, fields).fields["content-encoding"];
+  };
+  EXPECT_EQ(coding("Accept-Encoding: gzip, deflate\r\n"), "gzip");
+  EXPECT_EQ(coding("Accept-Encoding: gzip;q=0, deflate\r\n"), "deflate");
+  EXPECT_EQ(coding(""), "");
+}
+
+struct Broken {
+  std::string name, bytes;
+  int status;
+};
+
+class Malformed : public testing::TestWithParam<Broken> {};
+
+TEST_P(Malformed, IsRefusedAndTheServerGoesOn) {
+  const TestServer server;
+  Client client(server.port());
+  client.send(GetParam().bytes);
+  client.half_close();
+  const Answer answer = client.receive();
+  EXPECT_EQ(answer.status, GetParam().status);
+  if (answer.status >= 400) {
+    EXPECT_TRUE(answer.json()["error"].is_string()) << answer.body;
+  }
+  EXPECT_TRUE(client.ended());
+  EXPECT_EQ(server.call("POST", "/", kPicture).status, 200);
+}
+
+const std::string kInfer = "POST /v2/models/small/infer HTTP/1.1\r\nHost: x\r\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Http, Malformed,
+    testing::Values(
+        Broken{"NotHttp", "\x16\x03\x01\x02garbage\r\n\r\n", 400}, Broken{"OldVersion", "POST / HTTP/0.9\r\n\r\n", 505},
+        Broken{"NoTarget", "GET  HTTP/1.1\r\n\r\n", 400}, Broken{"AbsoluteTarget", "GET http://x/ HTTP/1.1\r\n\r\n", 400},
+        Broken{"ZeroInHead", "GET /\0 HTTP/1.1\r\n\r\n"s, 400},
+        Broken{"BothLengths", "POST / HTTP/1.1\r\nContent-Length: 16\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+        Broken{"BothLengthsTurned", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 16\r\n\r\n0\r\n\r\n", 400},
+        Broken{"TwoLengths", "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400},
+        Broken{"NegativeLength", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400},
+        Broken{"HugeLength", "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400},
+        Broken{"LengthBeyondLimit", "POST / HTTP/1.1\r\nContent-Length: 4294967296\r\n\r\n", 413},
+        Broken{"TwoCodings", "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
+        Broken{"UnknownCoding", "POST / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n", 501},
+        Broken{"BadChunkSize", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
+        Broken{"HugeChunkSize", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 400},
+        Broken{"ChunkWithoutEnd", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxxxx\r\n", 400},
+        Broken{"LongHead", "GET /" + std::string(20000, 'x') + " HTTP/1.1\r\n\r\n", 431},
+        Broken{"LongField", "GET / HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n", 431},
+        Broken{"ManyFields",
+               "GET / HTTP/1.1\r\n" +
+                   [] {
+                     std::string all;
+                     for (int i = 0; i < 101; ++i) all += "A: b\r\n";
+                     return all;
+                   }() +
+                   "\r\n",
+               431},
+        Broken{"OtherExpectation", "POST / HTTP/1.1\r\nExpect: money\r\nContent-Length: 1\r\n\r\nx", 417},
+        Broken{"ShortBody", "POST / HTTP/1.1\r\nContent-Length: 16\r\n\r\nxx", 0},  // closed before it was whole: no answer
+        Broken{"ShortHead", "POST / HTTP/1.1\r\nContent-Le", 0}, Broken{"Nothing", "", 0}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(Http, AnswersAHalfClosedClient) {
+  const TestServer server;
+  Client client(server.port());
+  client.send(request("POST", "/", kPicture));
+  client.half_close();
+  EXPECT_EQ(client.receive().status, 200);
+  EXPECT_TRUE(client.ended());
+}
+
+TEST(Http, ClosesWhenAskedAndForHttp10) {
+  const TestServer server;
+  Client client(server.port());
+  client.send(request("POST", "/", kPicture, "Connection: close\r\n"));
+  EXPECT_EQ(client.receive().fields["connection"], "close");
+  EXPECT_TRUE(client.ended());
+  Client old(server.port());
+  old.send("GET /v2/health/live HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(old.receive().status, 200);
+  EXPECT_TRUE(old.ended());
+}
+
+TEST(Http, TurnsAwayWhoIsTooMany) {
+  const TestServer server({.max_connections = 2});
+  Client first(server.port()), second(server.port());
+  first.send(request("POST", "/", kPicture));
+  second.send(request("POST", "/", kPicture));
+  EXPECT_EQ(first.receive().status, 200);
+  EXPECT_EQ(second.receive().status, 200);
+  Client third(server.port());
+  EXPECT_EQ(third.receive().status, 503);
+  EXPECT_TRUE(third.ended());
+}
+
+TEST(Http, ClosesIdleConnections) {
+  const TestServer server({.idle_timeout = std::chrono::milliseconds(100)});
+  Client client(server.port());
+  client.send(request("POST", "/", kPicture));
+  EXPECT_EQ(client.receive().status, 200);
+  EXPECT_TRUE(client.ended());
+}
+
+TEST(Http, DrainsWithoutLosingARequest) {
+  TestServer server;
+  Client busy(server.port()), idle(server.port());
+  busy.send(request("POST", "/", kPicture));
+  EXPECT_EQ(busy.receive().status, 200);
+  server.server().drain();
+  busy.send(request("GET", "/v2/health/ready"));
+  const Answer answer = busy.receive();
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.fields.at("connection"), "close");
+  EXPECT_TRUE(idle.ended());
+  for (int i = 0; i < 100 && !server.server().finished(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(server.server().finished());
+}
+
+}  // namespace
+}  // namespace soma::test
