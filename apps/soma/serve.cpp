@@ -70,6 +70,10 @@ int serve(Options options) {
   const auto word = token(options);
   if (!word) return complain(word.error());
   serve.token = *word;
+  serve.access_log = options.access_log == "all"       ? AccessLog::all
+                     : options.access_log == "sampled" ? AccessLog::sampled
+                                                       : AccessLog::off;
+  serve.log = [](std::string_view lines) { (void)!::write(STDERR_FILENO, lines.data(), lines.size()); };
   const sigset_t signals = block_signals();
   auto server = InferenceServer::start(serve);
   if (!server) return complain(server.error());
@@ -107,6 +111,9 @@ void add_serve(CLI::App& program, Action& action) {
       ->check(CLI::Range(0, 86400000));
   command->add_option("--default-model", serving.default_model, "The model of POST /; the first by name unless set");
   command->add_option("--token-file", options->token_file, "Clients must send this token; or set SOMA_TOKEN");
+  command->add_option("--access-log", options->access_log, "On stderr: off, sampled (failures and one in a hundred) or all")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"off", "sampled", "all"}));
   command->add_option("--tls-certificate", serving.certificate, "PEM file with the certificate chain");
   command->add_option("--tls-key", serving.key, "PEM file with its key");
   command->callback([options, &action] { action = [options] { return serve(*options); }; });

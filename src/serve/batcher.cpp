@@ -115,6 +115,8 @@ void Batcher::run_batch() {
     counters_.batches[static_cast<std::size_t>(rows)].add(computed - filled);
     counters_.rows.add(rows);
     counters_.executions.add();
+    counters_.last_inference_ms.set(
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
   }
   Job* late = late_;
   late_ = nullptr;

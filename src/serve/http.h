@@ -55,6 +55,8 @@ class Exchange {
   virtual void send(int status, std::string_view content_type, std::string_view fields = {}) = 0;
   /// "127.0.0.1:43210".
   [[nodiscard]] virtual std::string peer() const = 0;
+  /// Of the answer's body as it was sent.
+  [[nodiscard]] virtual std::size_t answer_bytes() const = 0;
 
  protected:
   Exchange() = default;

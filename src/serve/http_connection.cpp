@@ -281,6 +281,7 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
   line.add(reply.size());
   line.add("\r\n\r\n");
   if (head.method == Method::head) reply.clear();
+  answer_bytes_ = reply.size();
   reply.prepend({line.text.data(), line.size});
   stage_ = Stage::writing;
   sent_ = 0;

@@ -42,6 +42,7 @@ class Connection final : public Exchange {
 
   void send(int status, std::string_view content_type, std::string_view fields) override;
   [[nodiscard]] std::string peer() const override;
+  [[nodiscard]] std::size_t answer_bytes() const override { return answer_bytes_; }
 
   Connection *next = this, *previous = this;
 
@@ -88,7 +89,7 @@ class Connection final : public Exchange {
   Slab body_;  // a body that does not fit behind its head, or came in chunks
   std::size_t body_size_ = 0;
   Unpacked unpacked_;
-  std::size_t sent_ = 0;
+  std::size_t sent_ = 0, answer_bytes_ = 0;
   int status_ = 0;
   Clock::time_point deadline_, active_;
   alignas(std::max_align_t) std::array<std::byte, 256> wait_memory_;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "serve/metrics.h"
 #include "serve/service_call.h"
 
 namespace soma {
@@ -69,7 +70,8 @@ Service::Service(Serving& serving, int thread)
     : serving_(serving),
       thread_(thread),
       loop_(serving.server->loop(thread)),
-      http_(*serving.http[static_cast<std::size_t>(thread)]) {
+      http_(*serving.http[static_cast<std::size_t>(thread)]),
+      log_(serving.options.access_log, serving.options.log) {
   use(serving.repository.table());
 }
 
@@ -110,11 +112,14 @@ void Service::on_request(http::Exchange& exchange) try {
 
 void Service::on_answered(const http::Exchange& exchange, int status) {
   http_.answers[static_cast<std::size_t>(status) % http_.answers.size()].add();
-  http_.request_time.observe(http::Clock::now() - exchange.arrived);
+  const auto time = http::Clock::now() - exchange.arrived;
+  http_.request_time.observe(time);
+  log_.answered(exchange, status, time);
 }
 
 void Service::on_tick() {
   if (thread_ == 0) sample_load();
+  log_.flush();
 }
 
 bool Service::authorized(const http::Exchange& exchange) const {
@@ -147,6 +152,11 @@ void Service::route(http::Exchange& exchange) {
     if (!allowed(exchange, http::Method::post)) return;
     return answer_plain(exchange);
   }
+  if (path->front() == "metrics" && path->size() == 1) {
+    if (!allowed(exchange, http::Method::get)) return;
+    exchange.reply.append(metrics_text(serving_));
+    return exchange.send(200, "text/plain; version=0.0.4; charset=utf-8");
+  }
   if (path->front() == "v2") return route_v2(exchange, *path);
   if (path->front() == "soma") return route_soma(exchange, *path);
   send_error(exchange, 404, fmt::format("serve: nothing at '{}'; try /v2 or POST /", exchange.head.target));
@@ -156,6 +166,8 @@ void Service::route_v2(http::Exchange& exchange, const Path& path) {
   if (path.size() == 1) return allowed(exchange, http::Method::get) ? describe_server(exchange) : void();
   if (path[1] == "health" && path.size() == 3 && (path[2] == "live" || path[2] == "ready"))
     return allowed(exchange, http::Method::get) ? health(exchange, path[2]) : void();
+  if (path[1] == "models" && path.size() == 3 && path[2] == "stats")
+    return allowed(exchange, http::Method::get) ? statistics(exchange, {}, {}) : void();
   if (path[1] == "models" && path.size() >= 3) return route_model(exchange, path);
   if (path[1] == "repository") return route_repository(exchange, path);
   send_error(exchange, 404, fmt::format("serve: nothing at '{}'; try /v2/models/NAME", exchange.head.target));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/access_log.h"
 #include "serve/batcher.h"
 #include "serve/counters.h"
 #include "serve/http.h"
@@ -97,6 +98,7 @@ class Service final : public http::Application {
   const int thread_;
   http::Loop& loop_;
   HttpCounters& http_;
+  Log log_;
   std::map<std::string, std::shared_ptr<ServedHere>, std::less<>> models_;
   std::shared_ptr<ServedHere> default_;       // the model of POST /
   std::vector<std::unique_ptr<Call>> calls_;  // all of them

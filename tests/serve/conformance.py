@@ -1,0 +1,252 @@
+# tritonclient (sync, async, aio), KServe's REST client and the protocol's schema against a running server → agreement, or exit 1.
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+
+import numpy as np
+import tritonclient.http as triton
+import tritonclient.http.aio as triton_aio
+from jsonschema import Draft202012Validator
+from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+
+SOMA = sys.argv.pop(1)
+
+# The component schemas of open_inference_rest.yaml; health bodies, which it leaves open, as inference_rest.md has them.
+STRING, INTEGERS = {"type": "string"}, {"type": "array", "items": {"type": "integer"}}
+
+
+def an_object(properties, required):
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def an_array(kind):
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{kind}"}}
+
+
+SCHEMAS = {"components": {"schemas": {
+    "live": an_object({"live": {"type": "boolean"}}, ["live"]),
+    "ready": an_object({"live": {"type": "boolean"}, "ready": {"type": "boolean"}}, ["live", "ready"]),
+    "model_ready": an_object({"name": STRING, "ready": {"type": "boolean"}}, ["name", "ready"]),
+    "metadata_server_response": an_object({"name": STRING, "version": STRING, "extensions": {"type": "array", "items": STRING}},
+                                          ["name", "version", "extensions"]),
+    "metadata_tensor": an_object({"name": STRING, "datatype": STRING, "shape": INTEGERS}, ["name", "datatype", "shape"]),
+    "metadata_model_response": an_object({"name": STRING, "versions": {"type": "array", "items": STRING}, "platform": STRING,
+                                          "inputs": an_array("metadata_tensor"), "outputs": an_array("metadata_tensor")},
+                                         ["name", "platform"]),
+    "tensor_data": {"type": "array", "items": {"anyOf": [{"$ref": "#/components/schemas/tensor_data"},
+                                                         {"type": ["number", "string", "boolean"]}]}},
+    "response_output": an_object({"name": STRING, "shape": INTEGERS, "datatype": STRING, "parameters": {"type": "object"},
+                                  "data": {"$ref": "#/components/schemas/tensor_data"}}, ["name", "shape", "datatype", "data"]),
+    "inference_response": an_object({"model_name": STRING, "model_version": STRING, "id": STRING, "parameters": {"type": "object"},
+                                     "outputs": an_array("response_output")}, ["model_name", "outputs"]),
+    "inference_error_response": an_object({"error": STRING}, ["error"])}}}
+
+
+
+def train(directory):
+    subprocess.run([SOMA, "train", "mnist-mlp", "--data", "digits", "--epochs", "1", "--set", "data.limit=2000", "--quiet", "--out", directory],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+class Server:
+    def __init__(self, source, *options):
+        self.process = subprocess.Popen([SOMA, "serve", source, "--listen", "127.0.0.1:0", *options], stdout=subprocess.PIPE, text=True)
+        for line in self.process.stdout:
+            if line.startswith("listening on http://"):
+                self.address = line.split("//")[1].strip()
+                return
+        raise RuntimeError("soma serve did not start")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.stdout.close()
+        return self.process.wait(timeout=40)
+
+
+def setUpModule():
+    global scratch, server, x, want
+    scratch = tempfile.TemporaryDirectory()
+    repository = os.path.join(scratch.name, "repository")
+    train(os.path.join(repository, "digits", "1"))
+    server = Server(repository)
+    x = np.random.default_rng(1).integers(0, 256, (5, 1, 28, 28)).astype(np.float32)
+    with triton.InferenceServerClient(server.address) as client:
+        given = triton.InferInput("input", [5, 1, 28, 28], "FP32")
+        given.set_data_from_numpy(x)
+        want = client.infer("digits", [given]).as_numpy("output")
+
+
+def tearDownModule():
+    assert server.stop() == 0
+    scratch.cleanup()
+
+
+def tensor(kind="FP32", binary=True, rows=5):
+    values = {"FP32": np.float32, "FP64": np.float64, "UINT8": np.uint8, "INT16": np.int16, "INT64": np.int64, "FP16": np.float16}
+    given = triton.InferInput("input", [rows, 1, 28, 28], kind)
+    given.set_data_from_numpy(x[:rows].astype(values[kind]), binary_data=binary)
+    return given
+
+
+def get(path, data=None, headers=None):
+    request = urllib.request.Request(f"http://{server.address}{path}", data=data, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+class Triton(unittest.TestCase):
+    def setUp(self):
+        self.client = triton.InferenceServerClient(server.address)
+
+    def tearDown(self):
+        self.client.close()
+
+    def test_health_and_metadata(self):
+        self.assertTrue(self.client.is_server_live())
+        self.assertTrue(self.client.is_server_ready())
+        self.assertTrue(self.client.is_model_ready("digits"))
+        self.assertTrue(self.client.is_model_ready("digits", "1"))
+        self.assertFalse(self.client.is_model_ready("digits", "7"))
+        self.assertEqual(self.client.get_server_metadata()["name"], "soma")
+        model = self.client.get_model_metadata("digits")
+        self.assertEqual(model["inputs"], [{"name": "input", "datatype": "FP32", "shape": [-1, 1, 28, 28]}])
+        self.assertEqual(model["outputs"], [{"name": "output", "datatype": "FP32", "shape": [-1, 10]}])
+        self.assertEqual(self.client.get_model_config("digits")["input"][0]["dims"], [1, 28, 28])
+
+    def test_every_way_gives_the_same_numbers(self):
+        for binary_in in (True, False):
+            for binary_out in (True, False):
+                wanted = [triton.InferRequestedOutput("output", binary_data=binary_out)]
+                for coding in (None, "gzip", "deflate"):
+                    answer = self.client.infer("digits", [tensor(binary=binary_in)], outputs=wanted, request_id="7",
+                                               request_compression_algorithm=coding, response_compression_algorithm=coding)
+                    np.testing.assert_array_equal(answer.as_numpy("output"), want)
+                    self.assertEqual(answer.get_response()["id"], "7")
+                    self.assertEqual(answer.get_response()["model_version"], "1")
+
+    def test_data_types(self):
+        for kind in ("FP64", "UINT8", "INT16", "INT64", "FP16"):
+            np.testing.assert_array_equal(self.client.infer("digits", [tensor(kind)]).as_numpy("output"), want, kind)
+        for kind in ("FP64", "UINT8", "INT16", "INT64"):
+            np.testing.assert_array_equal(self.client.infer("digits", [tensor(kind, binary=False)]).as_numpy("output"), want, kind)
+
+    def test_async(self):
+        calls = [self.client.async_infer("digits", [tensor()]) for _ in range(20)]
+        for call in calls:
+            np.testing.assert_array_equal(call.get_result().as_numpy("output"), want)
+
+    def test_aio(self):
+        async def main():
+            async with triton_aio.InferenceServerClient(server.address) as client:
+                self.assertTrue(await client.is_server_ready())
+                answers = await asyncio.gather(*(client.infer("digits", [tensor()]) for _ in range(50)))
+                for answer in answers:
+                    np.testing.assert_array_equal(answer.as_numpy("output"), want)
+        asyncio.run(main())
+
+    def test_classification(self):
+        for binary in (True, False):
+            wanted = [triton.InferRequestedOutput("output", binary_data=binary, class_count=3)]
+            classes = self.client.infer("digits", [tensor()], outputs=wanted).as_numpy("output")
+            self.assertEqual(classes.shape, (5, 3))
+            for row, values in zip(classes, want):
+                for text, index in zip(row, np.argsort(-values, kind="stable")):
+                    text = text.decode() if isinstance(text, bytes) else text
+                    value, place, label = text.split(":")
+                    self.assertEqual((int(place), label), (index, str(index)))
+                    self.assertEqual(np.float32(value), values[index])
+
+    def test_errors_are_words(self):
+        wrong = triton.InferInput("input", [1, 3], "FP32")
+        wrong.set_data_from_numpy(np.zeros((1, 3), np.float32))
+        with self.assertRaisesRegex(triton.InferenceServerException, "wanted shape"):
+            self.client.infer("digits", [wrong])
+        with self.assertRaisesRegex(triton.InferenceServerException, "no model"):
+            self.client.infer("nothing", [tensor()])
+
+    def test_statistics(self):
+        before = self.client.get_inference_statistics("digits")["model_stats"][0]
+        for _ in range(3):
+            self.client.infer("digits", [tensor()])
+        after = self.client.get_inference_statistics("digits", "1")["model_stats"][0]
+        self.assertEqual(after["inference_count"] - before["inference_count"], 15)
+        self.assertEqual(after["inference_stats"]["success"]["count"] - before["inference_stats"]["success"]["count"], 3)
+        self.assertGreater(after["last_inference"], 1.7e12)
+        self.assertEqual(len(self.client.get_inference_statistics()["model_stats"]), 1)
+
+    def test_repository(self):
+        train(os.path.join(scratch.name, "repository", "other", "3"))
+        self.assertEqual([m["name"] for m in self.client.get_model_repository_index()], ["digits"])
+        self.client.load_model("other")
+        self.assertTrue(self.client.is_model_ready("other"))
+        self.assertEqual({(m["name"], m["version"], m["state"]) for m in self.client.get_model_repository_index()},
+                         {("digits", "1", "READY"), ("other", "3", "READY")})
+        os.mkdir(os.path.join(scratch.name, "repository", "other", "4"))
+        with open(os.path.join(scratch.name, "repository", "other", "4", "model.onnx"), "w") as file:
+            file.write("no model")
+        with self.assertRaises(triton.InferenceServerException):
+            self.client.load_model("other")
+        self.assertTrue(self.client.is_model_ready("other", "3"))
+        states = {(m["name"], m["version"]): m for m in self.client.get_model_repository_index()}
+        self.assertEqual(states[("other", "4")]["state"], "UNAVAILABLE")
+        self.assertTrue(states[("other", "4")]["reason"])
+        self.client.unload_model("other")
+        self.assertFalse(self.client.is_model_ready("other"))
+        self.assertTrue(self.client.is_server_ready())
+        with self.assertRaises(triton.InferenceServerException):
+            self.client.load_model("nothing")
+
+
+class KServe(unittest.TestCase):
+    def test_client(self):
+        async def main():
+            client = InferenceRESTClient(RESTConfig(protocol="v2"))
+            base = f"http://{server.address}"
+            self.assertTrue(await client.is_server_live(base))
+            self.assertTrue(await client.is_server_ready(base))
+            self.assertTrue(await client.is_model_ready(base, "digits"))
+            self.assertFalse(await client.is_model_ready(base, "nothing"))
+            for binary in (False, True):
+                given = InferInput("input", [5, 1, 28, 28], "FP32")
+                given.set_data_from_numpy(x, binary_data=binary)
+                answer = await client.infer(base, InferRequest("digits", [given]), model_name="digits")
+                np.testing.assert_array_equal(answer.outputs[0].as_numpy(), want)
+            await client.close()
+        asyncio.run(main())
+
+
+class Schema(unittest.TestCase):
+    """The component schemas of the protocol's OpenAPI document, with nothing allowed that they do not name."""
+
+    def valid(self, kind, body):
+        Draft202012Validator({"$ref": f"#/components/schemas/{kind}", **SCHEMAS}).validate(body)
+
+    def test_answers(self):
+        infer = {"id": "1", "inputs": [{"name": "input", "shape": [1, 784], "datatype": "FP32", "data": [0] * 784}]}
+        for kind, path, data, status in (
+                ("live", "/v2/health/live", None, 200), ("ready", "/v2/health/ready", None, 200),
+                ("metadata_server_response", "/v2", None, 200), ("metadata_model_response", "/v2/models/digits", None, 200),
+                ("metadata_model_response", "/v2/models/digits/versions/1", None, 200),
+                ("model_ready", "/v2/models/digits/ready", None, 200),
+                ("inference_response", "/v2/models/digits/infer", json.dumps(infer).encode(), 200),
+                ("inference_response", "/v2/models/digits/versions/1/infer", json.dumps(infer).encode(), 200),
+                ("inference_error_response", "/v2/models/digits/infer", b"{", 400),
+                ("inference_error_response", "/v2/models/nothing", None, 404),
+                ("inference_error_response", "/v2/models/nothing/infer", b"{}", 404),
+                ("inference_error_response", "/v2/models/digits/infer", None, 405)):
+            got, body = get(path, data)
+            self.assertEqual(got, status, path)
+            self.valid(kind, body)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
