@@ -18,6 +18,19 @@ constexpr std::string_view kNpy =
 constexpr std::string_view kGzip =
     "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\xe7\x02\x00\x20\x30\x3a\x36\x06\x00\x00\x00"sv;
 
+// The first byte of a request says how many bytes arrive at a time; 0 is a gzip body, 1 a deflated one.
+constexpr std::string_view kPost = "\x07POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nabcd"sv;
+constexpr std::string_view kChunked =
+    "\xffPOST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nAccept-Encoding: gzip;q=0, deflate\r\n\r\n4;a=b\r\nabcd\r\n0\r\nT: x\r\n\r\n"sv;
+// The first byte of an inference request is the length of its JSON, 255 for all of it.
+constexpr std::string_view kInferJson =
+    "\xff{\"id\":\"1\",\"inputs\":[{\"name\":\"input\",\"shape\":[1,1,2,2],\"datatype\":\"FP32\",\"data\":[[[[0,1.5],[-2,3e1]]]]}"
+    "],"
+    "\"outputs\":[{\"name\":\"output\",\"parameters\":{\"classification\":1,\"binary_data\":true}}]}"sv;
+constexpr std::string_view kInferBinary =
+    "\x62{\"inputs\":[{\"name\":\"input\",\"shape\":[1,4],\"datatype\":\"UINT8\",\"parameters\":{\"binary_data_size\":4}}]}abcd"sv;
+constexpr std::string_view kInferRaw = "\x00\x00\x00\x80\x3f\x00\x00\x00\x40\x00\x00\x00\x00\x00\x00\xc0\x7f"sv;
+
 void write(const std::filesystem::path& file, std::string_view contents) {
   std::filesystem::create_directories(file.parent_path());
   std::ofstream(file, std::ios::binary) << contents;
@@ -48,6 +61,12 @@ int main(int argc, char** argv) try {
   write(place / "csv/table.csv", kCsv);
   write(place / "npy/array.npy", kNpy);
   write(place / "gzip/hello.gz", kGzip);
+  write(place / "http/post", kPost);
+  write(place / "http/chunked", kChunked);
+  write(place / "http/gzip", std::string(1, '\0') + std::string(kGzip));
+  write(place / "infer/json", kInferJson);
+  write(place / "infer/binary", kInferBinary);
+  write(place / "infer/raw", kInferRaw);
   for (const auto& name : soma::preset_names()) write(place / "config" / name, soma::to_toml(soma::preset(name).value()));
   for (const auto* kind : {"idx", "safetensors", "onnx", "image"}) std::filesystem::create_directories(place / kind);
   std::filesystem::copy_file(argv[2], place / "image/picture.png", std::filesystem::copy_options::overwrite_existing);

@@ -1,0 +1,84 @@
+// what a page and a monitor ask → their answers.
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <sstream>
+
+#include "serve/client.h"
+
+namespace soma::test {
+namespace {
+
+using nlohmann::json;
+
+TEST(Page, SaysHowServerAndMachineFare) {
+  const TestServer server;
+  const json status = server.call("GET", "/soma/status").json();
+  for (const char* key : {"machine", "cores", "target", "version", "uptime_seconds", "cpu_percent", "memory_percent",
+                          "memory_total_bytes", "process_memory_bytes", "requests_per_second", "requests_total", "connections"})
+    EXPECT_TRUE(status.contains(key)) << key;
+  EXPECT_EQ(status["models"][0]["name"], "small");
+  EXPECT_EQ(status["models"][0]["input"], json({1, 4, 4}));
+  EXPECT_EQ(status["models"][0]["classes"], json({"a", "b", "c"}));
+}
+
+TEST(Page, ShowsWhatEachLayerMakesOfASample) {
+  const TestServer server;
+  const std::string picture(16, '\x7f');
+  const json all = server.call("POST", "/soma/models/small/activations", picture).json();
+  EXPECT_EQ(all["class"], server.call("POST", "/", picture).body);
+  EXPECT_EQ(all["probabilities"].size(), 3U);
+  EXPECT_EQ(all["input"]["shape"], json({1, 4, 4}));
+  EXPECT_EQ(all["input"]["values"].size(), 16U);
+  ASSERT_FALSE(all["layers"].empty());
+  EXPECT_EQ(all["layers"].back()["values"].size(), 3U);
+  EXPECT_EQ(server.call("POST", "/soma/models/small/activations?layers=0", picture).json()["layers"], json::array());
+  EXPECT_EQ(server.call("POST", "/soma/models/small/activations", "xyz").status, 400);
+  EXPECT_EQ(server.call("POST", "/soma/models/other/activations", picture).status, 404);
+}
+
+TEST(Page, IsThereForBrowsersOnly) {
+  const TestServer server({.token = "secret"});
+  const Answer page = server.call("GET", "/", {}, "Accept: text/html,*/*\r\n");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_TRUE(page.body.starts_with("<!doctype html>"));
+  EXPECT_EQ(server.call("GET", "/web/index.html").body, page.body);
+  EXPECT_EQ(server.call("GET", "/web/nothing").status, 404);
+  EXPECT_EQ(server.call("GET", "/", {}, "Authorization: Bearer secret\r\n").status, 405);
+}
+
+TEST(Metrics, CountRequestsByResult) {
+  const TestServer server;
+  (void)server.call("POST", "/", std::string(16, 'x'));
+  (void)server.call("POST", "/", std::string(15, 'x'));
+  const std::string text = server.call("GET", "/metrics").body;
+  for (const char* line :
+       {"soma_requests_total{model=\"small\",version=\"1\",result=\"success\"} 1\n",
+        "soma_requests_total{model=\"small\",version=\"1\",result=\"failure\"} 1\n",
+        "soma_http_responses_total{code=\"400\"} 1\n", "soma_batch_size_count{model=\"small\",version=\"1\"} 1\n",
+        "soma_ready 1\n", "soma_request_duration_seconds_bucket{model=\"small\",version=\"1\",le=\"+Inf\"} 1\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+}
+
+TEST(AccessLog, HasALinePerRequest) {
+  std::mutex mutex;
+  std::string lines;
+  {
+    const TestServer server({.access_log = AccessLog::all, .log = [&](std::string_view text) {
+                               const std::lock_guard lock(mutex);
+                               lines += text;
+                             }});
+    (void)server.call("POST", "/", std::string(16, 'x'));
+    (void)server.call("GET", "/nothing\"\xff");
+  }
+  std::istringstream stream(lines);
+  std::vector<json> entries;
+  for (std::string line; std::getline(stream, line);) entries.push_back(json::parse(line));
+  ASSERT_EQ(entries.size(), 2U) << lines;
+  std::sort(entries.begin(), entries.end(), [](const json& a, const json& b) { return a["status"] < b["status"]; });
+  EXPECT_EQ(entries[0]["path"], "/");
+  EXPECT_EQ(entries[0]["bytes"], 1);
+}
+
+}  // namespace
+}  // namespace soma::test
