@@ -70,8 +70,7 @@ Connection::~Connection() {
 }
 
 void Connection::turn_away() {
-  refuse({503, "http: too many connections; try again later"});
-  advance();
+  refuse({503, "http: too many connections; try again later"});  // may be the end of this object
 }
 
 std::string Connection::peer() const {
