@@ -50,7 +50,7 @@ class Deploy(unittest.TestCase):
         self.assertEqual(unknown_keys("V1alpha1ServingRuntime", runtime, "runtime"), ["runtime.spec.containers[0].imgae"])
 
     def test_systemd(self):
-        self.assertIsNotNone(shutil.which("systemd-analyze"), "wanted systemd-analyze, found none; try scripts/setup")
+        self.assertIsNotNone(shutil.which("systemd-analyze"), "wanted systemd-analyze, found none; try apt-get install systemd")
         unit = (DEPLOY / "soma.service").read_text()
         self.assertIn("/usr/local/bin/soma", unit)
         with tempfile.TemporaryDirectory() as directory:
