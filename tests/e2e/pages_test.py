@@ -1,5 +1,4 @@
 # pages that soma writes → photographs at 400 and 1600 pixels, light and dark, on which nothing sticks out and no words overlap.
-import math
 import os
 import shutil
 import subprocess
@@ -7,18 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from flowers import flowers
 from photograph import photograph
 
 soma, write_pages, pictures = sys.argv[1:]
-
-
-def flowers(file):
-    """A table with two classes that a network mixes up here and there."""
-    rows = ["length,width,colour,kind"]
-    for i in range(160):
-        kind = i % 2
-        rows.append(f"{4 + kind + math.sin(i * 7.1):.3f},{2 + math.cos(i * 3.3):.3f},{['red', 'white', 'blue'][i % 3]},{['rose', 'lily'][kind]}")
-    file.write_text("\n".join(rows) + "\n")
 
 
 with tempfile.TemporaryDirectory() as place:
