@@ -36,15 +36,16 @@ TEST(Toynn, EveryPlatformTakesTheSameStep) {
   const ToySetting setting = toy_setting(ToySize::small).value();
   const std::int64_t count = setting.rows.count;
   ASSERT_EQ(count, 120);
-  const ToyJob job{setting.layers, setting.rows, count, 0.5};
+  constexpr double kRate = 200;  // so large that the step, not the weight it is added to, decides what rounding may do
+  const ToyJob job{setting.layers, setting.rows, count, kRate};
   ExactNet exact(job);
   exact.train(0, count);
 
   std::vector<std::pair<const char*, std::unique_ptr<ToyPlatform>>> platforms;
   platforms.emplace_back("lists", make_lists(job));
   platforms.emplace_back("arrays", make_arrays(job));
-  platforms.emplace_back("soma", make_soma(setting, count, 0.5, 1).value());
-  platforms.emplace_back("soma, team", make_soma(setting, count, 0.5, 2).value());
+  platforms.emplace_back("soma", make_soma(setting, count, kRate, 1).value());
+  platforms.emplace_back("soma, team", make_soma(setting, count, kRate, 2).value());
   if (auto blas = make_blas(job))
     platforms.emplace_back("BLAS", std::move(*blas));
   else
