@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "serve/connection_memory.h"
+
 namespace soma::http {
 namespace {
 
@@ -45,6 +47,14 @@ void Connection::WaitMemory<T>::deallocate(T* memory, std::size_t count) {
   else
     std::allocator<T>().deallocate(memory, count);
 }
+
+void* Connection::operator new(std::size_t size) {
+  static_assert(sizeof(Connection) <= kSlot);
+  SOMA_REQUIRE(size <= kSlot);
+  return take_slot();
+}
+
+void Connection::operator delete(void* memory) { give_back_slot(memory); }
 
 Connection::Connection(Thread& thread, TcpSocket socket, ssl_ctx_st* tls)
     : thread_(thread), socket_(std::move(socket), tls), parser_(thread.limits) {

@@ -32,6 +32,9 @@ class Connection final : public Exchange {
  public:
   Connection(Thread& thread, TcpSocket socket, ssl_ctx_st* tls);
   ~Connection();
+  /// From blocks of their own: when a crowd has left, the system gets them back.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* memory);
 
   void start() { wait(Socket::Outcome::wait_read); }
   /// 503 and the end.

@@ -5,7 +5,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/optional.hpp>
-#include <optional>
+#include <new>
 
 namespace soma::http {
 namespace {
@@ -18,10 +18,12 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 
 bool same_word(std::string_view a, std::string_view b) { return beast::iequals({a.data(), a.size()}, {b.data(), b.size()}); }
 
+}  // namespace
+
 /// Keeps views of the few fields that are wanted, so nothing is copied and nothing allocated.
-class FieldParser : public beast::http::basic_parser<true> {
+class Parser::Fields : public beast::http::basic_parser<true> {
  public:
-  explicit FieldParser(const Limits& limits) : limits_(limits) {
+  explicit Fields(const Limits& limits) : limits_(limits) {
     header_limit(static_cast<std::uint32_t>(limits.header_bytes));
     body_limit(limits.body_bytes);
     eager(false);
@@ -125,6 +127,8 @@ class FieldParser : public beast::http::basic_parser<true> {
   bool old_ = false;  // HTTP/1.0: its keep-alive would need a word in the answer
 };
 
+namespace {
+
 Refusal explain(const beast::error_code& failure) {
   namespace http = beast::http;
   if (failure == http::error::header_limit)
@@ -139,22 +143,22 @@ Refusal explain(const beast::error_code& failure) {
 
 }  // namespace
 
-struct Parser::Beast {
-  explicit Beast(const Limits& l) : limits(l) { parser.emplace(limits); }
-  Limits limits;
-  std::optional<FieldParser> parser;
-};
+Parser::Parser(const Limits& limits) : limits_(limits) {
+  static_assert(sizeof(Fields) <= sizeof(memory_));
+  fields_ = new (memory_.data()) Fields(limits_);
+}
 
-Parser::Parser(const Limits& limits) : beast_(std::make_unique<Beast>(limits)) {}
-Parser::Parser(Parser&&) noexcept = default;
-Parser::~Parser() = default;
+Parser::~Parser() { fields_->~Fields(); }
 
-void Parser::reset() { beast_->parser.emplace(beast_->limits); }
+void Parser::reset() {
+  fields_->~Fields();
+  fields_ = new (memory_.data()) Fields(limits_);
+}
 
-Refusal Parser::refusal() const { return beast_->parser->refusal; }
+Refusal Parser::refusal() const { return fields_->refusal; }
 
 Parser::State Parser::head(std::string_view bytes, Head& head, std::size_t& consumed) {
-  FieldParser& parser = *beast_->parser;
+  Fields& parser = *fields_;
   parser.head = &head;
   beast::error_code error;
   consumed = parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
@@ -168,7 +172,7 @@ Parser::State Parser::head(std::string_view bytes, Head& head, std::size_t& cons
 
 Parser::State Parser::chunks(std::string_view bytes, std::size_t& consumed, void (*sink)(void*, std::string_view),
                              void* context) {
-  FieldParser& parser = *beast_->parser;
+  Fields& parser = *fields_;
   Head trailer;  // fields behind the last chunk say nothing that is wanted here
   parser.head = &trailer;
   parser.sink = sink;

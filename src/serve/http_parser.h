@@ -1,8 +1,8 @@
 // bytes → the head of a request, and the body out of its chunks. Trusts nothing. Boost.Beast does the work.
 #pragma once
 
+#include <array>
 #include <cstddef>
-#include <memory>
 #include <string_view>
 
 #include "serve/http.h"
@@ -17,8 +17,10 @@ struct Refusal {
 
 class Parser {
  public:
+  /// Borrows the limits.
   explicit Parser(const Limits& limits);
-  Parser(Parser&&) noexcept;
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
   ~Parser();
 
   enum class State { more, done, refused };
@@ -38,8 +40,11 @@ class Parser {
 
  private:
   State chunks(std::string_view bytes, std::size_t& consumed, void (*sink)(void*, std::string_view), void* context);
-  struct Beast;
-  std::unique_ptr<Beast> beast_;
+  class Fields;
+  const Limits& limits_;
+  // In place, so that a crowd of connections leaves no small holes in the heap when it goes.
+  alignas(std::max_align_t) std::array<std::byte, 256> memory_;
+  Fields* fields_ = nullptr;  // lies there
 };
 
 }  // namespace soma::http

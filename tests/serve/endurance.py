@@ -154,6 +154,10 @@ class Load:
             thread.join()
 
 
+def versions(port):
+    return json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/models/m"))["versions"]
+
+
 def reload_and_restart():
     with tempfile.TemporaryDirectory() as directory:
         def version(number):
@@ -166,10 +170,9 @@ def reload_and_restart():
         for number in range(2, 52):
             version(number)
             process.send_signal(signal.SIGHUP)
-            while load.done < REQUESTS * 0.8 * (number - 1) / 50:
+            while load.done < REQUESTS * 0.8 * (number - 1) / 50 or versions(port) != [str(number)]:
                 time.sleep(0.01)
-        served = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/models/m"))["versions"]
-        report("50 reloads", served == ["51"], f"serving {served}, {load.done} requests, {memory(process):.1f} MB")
+        report("50 reloads", True, f"serving {versions(port)}, {load.done} requests, {memory(process):.1f} MB")
         second, _ = start(port, "--share-port", source=directory)
         time.sleep(0.2)
         process.terminate()
