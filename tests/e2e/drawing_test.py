@@ -22,8 +22,9 @@ def train(out, data):
     subprocess.run([soma, "train", "mnist-lenet", "--data", data, *more, "--epochs", "2", "--out", str(out), "--quiet"], check=True)
 
 
-def serve(model):
-    server = subprocess.Popen([soma, "serve", str(model), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+def serve(model, token=""):
+    server = subprocess.Popen([soma, "serve", str(model), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+                              env=os.environ | {"SOMA_TOKEN": token})
     for line in server.stdout:
         if found := re.search(r"http://\S+", line):
             return server, found[0]
@@ -187,4 +188,21 @@ with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         server.terminate()
         assert server.wait(timeout=40) == 0
     tab.wait_for_selector("#problem:has-text('does not answer')", timeout=10000)
+
+    # A server that wants a token gives the page to everybody and answers to those who have it.
+    server, url = serve(Path(place) / "digits" / "model.onnx", token="a-secret")
+    try:
+        tab = chrome.new_page(viewport={"width": 390, "height": 844})
+        tab.goto(url)
+        for word in ("wrong", "a-secret"):
+            tab.wait_for_selector("#locked:not([hidden])")
+            tab.fill("#token", word)
+            tab.click("#locked button")
+        tab.wait_for_selector("#maps canvas")
+        assert not tab.is_visible("#locked") and not tab.is_visible("#problem")
+        draw(tab, DIGITS[0])
+        assert settled(tab) == "0"
+    finally:
+        server.terminate()
+        assert server.wait(timeout=40) == 0
     chrome.close()
