@@ -275,7 +275,10 @@ void add_train(CLI::App& program, Action& action) {
   command->add_option("--batch", options->batch, "Samples in a step")->type_name("N");
   command->add_option("--threads", options->threads, "Threads; 0 = all cores. Does not change the result")->type_name("N");
   command->add_option("--seed", options->seed, "Seed of everything random")->type_name("N");
-  command->add_option("--strategy", options->strategy, "How work is spread: team, sequential")->type_name("NAME");
+  command
+      ->add_option("--strategy", options->strategy,
+                   "How work is spread: team, sequential, spawn, pool, static-pool, data-parallel, averaging, hogwild")
+      ->type_name("NAME");
   command->add_option("--precision", options->precision, "Arithmetic: fp32")->type_name("NAME");
   command->add_option("--resume", options->resume, "Go on with the run in this directory")->type_name("DIR");
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");

@@ -88,8 +88,11 @@ struct TrainConfig {
   std::int64_t batch = 64;
   std::int64_t accumulate = 1;  ///< batches whose gradients are averaged into one step
   std::uint64_t seed = 1;
-  int threads = 0;  ///< 0 = all cores this process may use
-  std::string strategy = "team";
+  int threads = 0;                ///< 0 = all cores this process may use
+  std::string strategy = "team";  ///< how work is spread; docs/strategies.md
+  int workers = 0;  ///< data-parallel, averaging, hogwild; 0 = as many as threads. Changes the result, unlike threads
+  std::int64_t worker_batch = 100;  ///< averaging, hogwild: samples of a worker between two looks at the others
+  std::string merge = "average";    ///< averaging: "average", or "weighted" as the Go thesis merges
   std::string precision = "fp32";
   std::int64_t early_stopping = 0;  ///< stop after so many epochs without a better validation loss; 0 = off
   double min_delta = 0;

@@ -47,7 +47,7 @@ struct Run {
   /// Shares `count` units over the team; alone when the whole is below about 20 µs of one core, where a barrier costs more.
   template <class F>
   void share(std::int64_t count, std::int64_t operations_per_unit, F&& f) const {
-    if (count * operations_per_unit < 200000) {
+    if (count * operations_per_unit < 200000 && !team.hands_out_all()) {
       if (count > 0) f(std::int64_t{0}, count, 0);
     } else {
       team.share(count, std::forward<F>(f));

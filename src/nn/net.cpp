@@ -44,7 +44,7 @@ Run<T> Net<T>::run(std::int64_t rows, const Mode& mode, bool accumulate) {
           *team_,
           activations_.data(),
           gradients_.data(),
-          parameters_.data(),
+          parameters(),
           parameter_gradients_.data(),
           partials_.data(),
           masks_.data(),

@@ -51,8 +51,10 @@ class Net {
 
   /// All parameters as one arena: [0, weight_end) penalised weights, [weight_end, trained_end) other trained ones, then
   /// statistics.
-  [[nodiscard]] T* parameters() { return parameters_.data(); }
-  [[nodiscard]] const T* parameters() const { return parameters_.data(); }
+  [[nodiscard]] T* parameters() { return shared_ != nullptr ? shared_ : parameters_.data(); }
+  [[nodiscard]] const T* parameters() const { return shared_ != nullptr ? shared_ : parameters_.data(); }
+  /// From now on another network's of the same plan, which this one only reads (batch norm would write statistics).
+  void use_parameters(T* shared) { shared_ = shared; }
   [[nodiscard]] T* parameter_gradients() { return parameter_gradients_.data(); }
 
   /// An arena laid out as the parameters (weights, gradients, optimizer state) → published tensors in network order, and back.
@@ -68,6 +70,7 @@ class Net {
 
   Plan plan_;
   const Kernels<T>* kernels_;
+  T* shared_ = nullptr;
   Team* team_;
   Block<T> activations_, gradients_, parameters_, parameter_gradients_, partials_, masks_, scratch_;
   Block<std::uint16_t> winners_;

@@ -114,7 +114,10 @@ std::string fingerprint(Config config) {
   config.train.threads = 0;
   config.train.epochs = 0;
   config.train.checkpoint_seconds = 0;
-  config.train.strategy.clear();
+  if (!spreads_samples(config.train.strategy)) {
+    config.train.strategy.clear();
+    config.train.workers = 0;
+  }
   return to_toml(config);
 }
 

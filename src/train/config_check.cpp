@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "soma/config.h"
 #include "train/config_fields.h"
+#include "train/strategy.h"
 
 namespace soma {
 namespace {
@@ -148,14 +149,22 @@ void check(Checker& ask, const ScheduleConfig& schedule) {
   ask.at_least("schedule.patience", schedule.patience, 0);
 }
 
-void check(Checker& ask, const TrainConfig& train, const DataConfig& data) {
+void check(Checker& ask, const TrainConfig& train, const DataConfig& data, const OptimizerConfig& optimizer) {
   constexpr auto kLargestSeed = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());  // a TOML integer
   ask.at_least("train.epochs", train.epochs, 1);
   ask.at_least("train.batch", train.batch, 1);
   ask.at_least("train.accumulate", train.accumulate, 1);
   ask.require(train.seed <= kLargestSeed, "train.seed", fmt::format("at most {}", kLargestSeed), std::to_string(train.seed));
   ask.at_least("train.threads", std::int64_t{train.threads}, 0);
-  ask.known("train.strategy", train.strategy, {"team", "sequential"});
+  ask.known("train.strategy", train.strategy, {strategy_names().begin(), strategy_names().end()});
+  const bool exchange = train.strategy == "averaging" || train.strategy == "hogwild";
+  ask.require(train.workers >= 0 && train.workers <= 4096, "train.workers", "0 to 4096", std::to_string(train.workers));
+  ask.at_least("train.worker_batch", train.worker_batch, 1);
+  ask.known("train.merge", train.merge, {"average", "weighted"});
+  ask.require(train.accumulate == 1 || !exchange, "train.accumulate",
+              fmt::format("1 with train.strategy = \"{}\"", train.strategy), std::to_string(train.accumulate));
+  ask.require(train.strategy != "hogwild" || optimizer.kind != OptimizerConfig::Kind::nadam, "optimizer.kind",
+              "another optimizer with train.strategy = \"hogwild\", whose steps have no order", "nadam");
   if (train.precision == "fp16") ask.fail(Error::Kind::unavailable, "train.precision: fp16 is not in this version; use fp32");
   ask.known("train.precision", train.precision, {"fp32", "fp16"});
   ask.at_least("train.early_stopping", train.early_stopping, 0);
@@ -176,7 +185,7 @@ Result<void> check_config(const Config& config) {
   check(ask, config.loss, config.network);
   check(ask, config.optimizer);
   check(ask, config.schedule);
-  check(ask, config.train, config.data);
+  check(ask, config.train, config.data, config.optimizer);
   return ask.result();
 }
 

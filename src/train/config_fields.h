@@ -222,6 +222,9 @@ void fields(TrainConfig& x, Visit&& visit) {
   visit("seed", x.seed);
   visit("threads", x.threads);
   visit("strategy", x.strategy);
+  visit("workers", x.workers);
+  visit("worker_batch", x.worker_batch);
+  visit("merge", x.merge);
   visit("precision", x.precision);
   visit("early_stopping", x.early_stopping);
   visit("min_delta", x.min_delta);

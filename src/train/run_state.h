@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "core/arena.h"
@@ -12,6 +13,7 @@
 #include "soma/train.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/strategy.h"
 
 namespace soma {
 
@@ -44,6 +46,8 @@ struct RunState {
   std::vector<EpochRecord> history;
   std::vector<Tensor> best;  ///< parameters of the best epoch, when early stopping is on
 
+  std::unique_ptr<SampleStrategy> strategy;  ///< null where operations are spread, not samples
+
   RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads);
 
   [[nodiscard]] bool finished() const { return at.epoch >= config.train.epochs || at.stopped_early; }
@@ -55,11 +59,17 @@ struct RunState {
   LossSum evaluate(const Dataset& set);
   void end_epoch();
 
+  /// Optimizer step number `step` (0-based) for a gradient that is multiplied by `scale`. Moves `memory` on; the learning rate
+  /// goes to `used`.
+  Update<float> numbers_of(std::int64_t step, double scale, OptimizerState& memory, double& used) const;
+
  private:
   /// Forward, loss and backward of one of the batches of a step; the last one also changes the parameters.
   Result<void> batch(std::int64_t number, std::int64_t batches_in_step, bool fused);
   /// Advances step and rate: the numbers of the update that follows.
   Update<float> next_update(std::int64_t batches_in_step);
+  /// Changes all parameters by their gradients.
+  void update_all(const Update<float>& update);
   /// Changes the parameters [first, last), which lie on one side of weight_end.
   void apply(const Update<float>& update, std::int64_t first, std::int64_t last);
   [[nodiscard]] double gradient_norm() const;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "soma/device.h"
 #include "train/run_state.h"
 
 namespace soma {
@@ -22,12 +23,18 @@ void share(Team& team, std::int64_t count, std::int64_t numbers, F&& f) {
     f(std::int64_t{0}, count, 0);
 }
 
+Team team_for(const std::string& strategy, int threads) {
+  if (strategy == "sequential") return Team(1);
+  if (auto spread = make_spread(strategy, threads > 0 ? threads : available_threads())) return Team(std::move(spread));
+  return Team(threads);
+}
+
 }  // namespace
 
 RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads)
     : config(resolved),
       data(&run_data),
-      team(threads),
+      team(team_for(resolved.train.strategy, threads)),
       net(std::move(plan), kernels, team),
       batches(run_data.train, run_data.preprocess, resolved.augment, resolved.train.seed, true),
       labels(static_cast<std::size_t>(resolved.train.batch)),
@@ -35,6 +42,7 @@ RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, c
       state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0) {}
 
 std::int64_t RunState::steps_per_epoch() const {
+  if (strategy) return strategy->steps_per_epoch(*this);
   const std::int64_t per_step = config.train.batch * config.train.accumulate;
   return (samples() + per_step - 1) / per_step;
 }
@@ -47,7 +55,8 @@ Result<void> RunState::step() {
   // Whoever asks for gradients asks at the end of an epoch; clipping needs all of them before the first is used.
   const bool fused = config.train.accumulate == 1 && config.optimizer.clip_norm == 0 && left > 1;
   for (std::int64_t i = 0; i < count; ++i)
-    if (auto done = batch(i, count, fused); !done) return done;
+    if (auto done = strategy ? strategy->take(*this, i == 0) : batch(i, count, fused); !done) return done;
+  if (strategy && !strategy->moves_parameters()) update_all(next_update(count));
   at.seconds += since(start);
   if (at.next == samples()) end_epoch();
   return {};
@@ -80,9 +89,7 @@ Result<void> RunState::batch(std::int64_t number, std::int64_t batches_in_step, 
   if (fused) {
     for (const Plan::Range& range : net.plan().not_fused) apply(update.numbers, range.begin, range.end);
   } else if (number + 1 == batches_in_step) {
-    const Update<float> numbers = next_update(batches_in_step);
-    apply(numbers, 0, net.plan().weight_end);
-    apply(numbers, net.plan().weight_end, net.plan().trained_end);
+    update_all(next_update(batches_in_step));
   }
   return {};
 }
@@ -97,23 +104,31 @@ double RunState::gradient_norm() const {
   return std::sqrt(square);
 }
 
+Update<float> RunState::numbers_of(std::int64_t step, double scale, OptimizerState& memory, double& used) const {
+  const Position position{step, steps_per_epoch(), config.train.epochs};
+  used = rate_at(config.schedule, config.optimizer.rate, position, plateau);
+  return update_for<float>(config.optimizer, memory, {step + 1, used, momentum_at(config.schedule, position), scale});
+}
+
 Update<float> RunState::next_update(std::int64_t batches_in_step) {
-  const OptimizerConfig& o = config.optimizer;
-  const Position position{at.step, steps_per_epoch(), config.train.epochs};
-  rate = rate_at(config.schedule, o.rate, position, plateau);
-  StepRequest request{++at.step, rate, momentum_at(config.schedule, position), 1.0 / static_cast<double>(batches_in_step)};
-  if (o.clip_norm > 0) request.gradient_scale *= clip_scale(o.clip_norm, gradient_norm() * request.gradient_scale);
-  return update_for<float>(o, optimizer, request);
+  double scale = 1.0 / static_cast<double>(batches_in_step);
+  if (config.optimizer.clip_norm > 0) scale *= clip_scale(config.optimizer.clip_norm, gradient_norm() * scale);
+  return numbers_of(at.step++, scale, optimizer, rate);
+}
+
+void RunState::update_all(const Update<float>& update) {
+  apply(update, 0, net.plan().weight_end);
+  apply(update, net.plan().weight_end, net.plan().trained_end);
 }
 
 void RunState::apply(const Update<float>& update, std::int64_t first, std::int64_t last) {
-  constexpr std::int64_t kLine = 16;  // floats in a cache line: no two members write to one
+  constexpr std::int64_t kPiece = 1024;  // floats: whole cache lines, so that no two members write to one
   const Update<float> numbers = first < net.plan().weight_end ? update : without_penalties(update);
-  share(team, (last - first) / kLine, kLine, [&](std::int64_t begin, std::int64_t stop, int) {
-    const std::int64_t from = first + begin * kLine;
+  share(team, (last - first + kPiece - 1) / kPiece, kPiece, [&](std::int64_t begin, std::int64_t stop, int) {
+    const std::int64_t from = first + begin * kPiece, n = std::min(first + stop * kPiece, last) - from;
     net.kernels().update(numbers, net.parameters() + from, net.parameter_gradients() + from,
                          state0.size() > 0 ? state0.data() + from : nullptr, state1.size() > 0 ? state1.data() + from : nullptr,
-                         (stop - begin) * kLine);
+                         n);
   });
 }
 

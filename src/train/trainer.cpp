@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "nn/init.h"
+#include "soma/device.h"
 #include "soma/train.h"
 #include "train/run_state.h"
 #include "train/time_layers.h"
@@ -56,8 +57,12 @@ Result<Trainer> Trainer::create(const Config& config, const RunData& data) {
       make_plan(resolved->network,
                 std::min(config.train.batch, std::max(data.train.count, data.validation ? data.validation->count : 0)), true);
   if (!plan) return plan.error();
-  const int threads = config.train.strategy == "sequential" ? 1 : config.train.threads;
-  auto state = std::make_unique<State>(*resolved, data, std::move(*plan), **kernels, threads);
+  const int threads = config.train.threads > 0 ? config.train.threads : available_threads();
+  if (spreads_samples(config.train.strategy) && config.train.workers == 0) resolved->train.workers = threads;
+  auto state = std::make_unique<State>(*resolved, data, std::move(*plan), **kernels, config.train.threads);
+  auto strategy = make_sample_strategy(*state);
+  if (!strategy) return strategy.error();
+  state->strategy = std::move(*strategy);
   std::vector<Tensor> first;
   for (std::size_t i = 0; i < state->net.plan().parameters.size(); ++i)
     first.push_back(first_values(state->net.plan(), i, config.train.seed));

@@ -74,7 +74,8 @@ TEST_F(Usage, ChecksWhatTheCommandLineChanges) {
   EXPECT_EQ(refused({"train", "mnist-mlp", "--batch", "-3"}), "soma: train.batch: wanted at least 1, got -3\n");
   EXPECT_EQ(refused({"train", "mnist-mlp", "--threads", "-1"}), "soma: train.threads: wanted at least 0, got -1\n");
   EXPECT_EQ(refused({"train", "mnist-mlp", "--strategy", "goroutine"}),
-            "soma: train.strategy: unknown word 'goroutine'; known: team, sequential\n");
+            "soma: train.strategy: unknown word 'goroutine'; known: team, sequential, spawn, pool, static-pool, data-parallel, "
+            "averaging, hogwild\n");
   EXPECT_THAT(refused({"train", "mnist-mlp", "--precision", "fp8"}), HasSubstr("train.precision: unknown word 'fp8'"));
   EXPECT_THAT(refused({"train", "mnist-mlp", "--precision", "fp16"}, 1), HasSubstr("fp16 is not in this version"));
   EXPECT_EQ(refused({"train", "mnist-mlp", "--set", "train.epoch=3"}),

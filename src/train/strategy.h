@@ -1,0 +1,55 @@
+// a strategy's name → how the work of training is spread: over the units of each operation, or over samples.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/team.h"
+#include "soma/error.h"
+
+namespace soma {
+
+struct RunState;
+
+/// team, sequential, spawn, pool, static-pool, data-parallel, averaging, hogwild.
+std::span<const std::string> strategy_names();
+
+/// Whether the strategy spreads samples over workers, and so changes the result; the others only decide who computes what.
+bool spreads_samples(std::string_view strategy);
+
+/// How spawn, pool and static-pool run the units of an operation on `workers` threads; null for every other strategy.
+std::unique_ptr<Spread> make_spread(std::string_view strategy, int workers);
+
+/// Workers that each take their own samples through a network of their own. One object serves one RunState.
+class SampleStrategy {
+ public:
+  SampleStrategy() = default;
+  SampleStrategy(const SampleStrategy&) = delete;
+  SampleStrategy& operator=(const SampleStrategy&) = delete;
+  virtual ~SampleStrategy() = default;
+
+  /// False: take() leaves the gradient of the batch for the run to apply. True: take() has moved the parameters itself.
+  [[nodiscard]] virtual bool moves_parameters() const = 0;
+
+  /// The samples from at.next on: adds to at.sum, and moves at.next and at.batch (and at.step with the parameters). `first`: the
+  /// gradient replaces what is there, else it is added. Fails when a loss is not finite.
+  [[nodiscard]] virtual Result<void> take(RunState& run, bool first) = 0;
+
+  /// Optimizer steps in an epoch, for schedules.
+  [[nodiscard]] virtual std::int64_t steps_per_epoch(const RunState& run) const = 0;
+};
+
+/// For data-parallel, averaging and hogwild; null for every other strategy. Fails for a network that the strategy cannot train.
+[[nodiscard]] Result<std::unique_ptr<SampleStrategy>> make_sample_strategy(const RunState& run);
+
+// One file each.
+std::unique_ptr<Spread> make_spawn(int workers);
+std::unique_ptr<Spread> make_pool(int workers);
+std::unique_ptr<Spread> make_static_pool(int workers);
+std::unique_ptr<SampleStrategy> make_data_parallel(const RunState& run);
+std::unique_ptr<SampleStrategy> make_averaging(const RunState& run);
+std::unique_ptr<SampleStrategy> make_hogwild(const RunState& run);
+
+}  // namespace soma
