@@ -9,15 +9,20 @@ namespace soma {
 
 /// A sum of terms that some float program works out in an order of its own. To the first order in u = 2⁻²⁴ its result is within
 /// bound() of `value`: each term goes through at most `terms` roundings, and carries in what its factors were off by
-/// (Higham, Accuracy and Stability of Numerical Algorithms, 3.1).
+/// (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). Terms that are multiples of a power of two are added without
+/// any rounding as long as all of them together stay below 2²⁴ of it.
 struct Bounded {
   double value = 0, carried = 0, size = 0;  // size = Σ |term|
   double terms = 0;
+  double quantum = 0;  // divides every term; 0 = none is known
 
   Bounded() = default;
   explicit Bounded(double constant) : value(constant), size(std::abs(constant)), terms(1) {}
 
-  [[nodiscard]] double bound() const { return carried + terms * 0x1p-24 * size; }
+  [[nodiscard]] double bound() const {
+    const bool exact = quantum > 0 && size <= 0x1p24 * quantum;
+    return carried + (exact ? 0 : terms * 0x1p-24 * size);
+  }
 
   /// How often two numbers were compared that a float program may order the other way round: then no bound holds.
   static inline std::int64_t doubtful = 0;
@@ -27,6 +32,13 @@ inline Bounded rounded(double value, double carried, double roundings) {
   Bounded result(value);
   result.carried = carried;
   result.terms = roundings;
+  return result;
+}
+
+/// A float program's input: exact, and a multiple of `quantum`.
+inline Bounded given(double value, double quantum = 0) {
+  Bounded result = rounded(value, 0, 0);
+  result.quantum = quantum;
   return result;
 }
 
@@ -40,6 +52,7 @@ inline Bounded operator+(const Bounded& a, const Bounded& b) {
   sum.carried = a.carried + b.carried;
   sum.size = a.size + b.size;
   sum.terms = std::max(1.0, a.terms) + std::max(1.0, b.terms);
+  sum.quantum = std::min(a.quantum, b.quantum);
   return sum;
 }
 inline Bounded operator-(const Bounded& a, Bounded b) {
@@ -47,7 +60,9 @@ inline Bounded operator-(const Bounded& a, Bounded b) {
   return a + b;
 }
 inline Bounded operator*(const Bounded& a, const Bounded& b) {
-  return rounded(a.value * b.value, std::abs(a.value) * b.bound() + std::abs(b.value) * a.bound(), 1);
+  Bounded product = rounded(a.value * b.value, std::abs(a.value) * b.bound() + std::abs(b.value) * a.bound(), 1);
+  if (a.bound() == 0 && b.bound() == 0) product.quantum = a.quantum * b.quantum;
+  return product;
 }
 inline Bounded operator/(const Bounded& a, const Bounded& b) {
   const double quotient = a.value / b.value;
