@@ -106,6 +106,7 @@ class Team {
   void take_pieces(std::uint32_t region, int owner, int member) noexcept;
   void take_all(std::uint32_t region, int member, bool shared) noexcept;
 
+  std::unique_ptr<Spread> spread_;
   Job job_;
   std::atomic<bool> shared_{false};
   bool stopping_ = false;

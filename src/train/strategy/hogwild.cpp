@@ -18,7 +18,7 @@ void poke(float& x, float value) { std::atomic_ref(x).store(value, std::memory_o
 class Hogwild final : public SampleStrategy {
  public:
   explicit Hogwild(const RunState& run) : replicas_(make_replicas(run, run.config.train.batch)) {
-    for (const auto& replica : replicas_) seen_.emplace_back(run.net.plan().trained_end);
+    for (std::size_t i = 0; i < replicas_.size(); ++i) seen_.emplace_back(run.net.plan().trained_end);
   }
 
   [[nodiscard]] bool moves_parameters() const override { return true; }
