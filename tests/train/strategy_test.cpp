@@ -52,8 +52,8 @@ TEST_P(EveryStrategy, ThreadsDoNotChangeTheResult) {
 
 TEST_P(EveryStrategy, ResumesInTheMiddleOfAnEpoch) {
   const RunData data = run_data();
-  const test::Scratch scratch;
-  const auto file = scratch.path() / "checkpoint.safetensors";
+  const Scratch scratch;
+  const auto file = scratch / "checkpoint.safetensors";
   Trainer whole = make(with(GetParam()), data), first = make(with(GetParam()), data), second = make(with(GetParam()), data);
   finish(whole);
   for (int i = 0; i < 4; ++i) first.step().value();
