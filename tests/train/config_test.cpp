@@ -286,7 +286,8 @@ TEST(CheckConfig, HoldsLossAndNetworkTogether) {
 TEST(CheckConfig, KnowsStrategiesAndPrecisions) {
   EXPECT_EQ(check_error([](Config& c) { c.train.strategy = "tem"; }), "train.strategy: unknown word 'tem'; did you mean 'team'?");
   EXPECT_EQ(check_error([](Config& c) { c.train.strategy = "workerpool"; }),
-            "train.strategy: unknown word 'workerpool'; known: team, sequential");
+            "train.strategy: unknown word 'workerpool'; known: team, sequential, spawn, pool, "
+            "static-pool, data-parallel, averaging, hogwild");
   EXPECT_THAT(check_error([](Config& c) { c.train.precision = "int8"; }), HasSubstr("train.precision: unknown word 'int8'"));
   Config config = sound();
   config.train.precision = "fp16";

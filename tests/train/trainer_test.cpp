@@ -93,7 +93,7 @@ TEST(Trainer, ResumesFromEveryStep) {
 }
 
 TEST(Trainer, AWarmStepAsksForNoMemory) {
-  const RunData data = run_data(64 * 3);
+  const RunData data = run_data(64 * 6);  // two steps of any strategy end no epoch, whose record takes memory
   Config config = small_config();
   config.train.batch = 64;
   config.train.threads = 2;
