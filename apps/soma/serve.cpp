@@ -2,7 +2,7 @@
 #include "soma/serve.h"
 
 #include <fmt/format.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction is POSIX, not C++
 #include <unistd.h>
 
 #include <cstdlib>
