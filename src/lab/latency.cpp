@@ -18,10 +18,10 @@ struct Subject {
   NetworkSpec spec;
 };
 
-NetworkSpec alone(Shape input, Layer layer) {
+NetworkSpec alone(Shape input, const Layer& layer) {
   NetworkSpec spec;
   spec.input = std::move(input);
-  spec.nodes = {{.layer = std::move(layer)}};
+  spec.nodes = {{.layer = layer}};
   return spec;
 }
 

@@ -91,6 +91,7 @@ Result<LabReport> run_peak(const LabOptions& options) {
     say(options, std::string("bandwidth, ") + level.name);
     for (Team* team : teams) {
       std::vector<Block<float>> blocks;
+      blocks.reserve(static_cast<std::size_t>(team->size()));
       for (int i = 0; i < team->size(); ++i) blocks.emplace_back(level.floats);
       const std::int64_t repeats = std::max<std::int64_t>(1, (1 << 20) / level.floats);  // at least 4 MiB in a region
       const double bytes = static_cast<double>(level.floats * repeats) * sizeof(float) * team->size();

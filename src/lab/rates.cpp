@@ -27,11 +27,13 @@ void keep(const V& value) {
 #define SOMA_OPAQUE(value) asm volatile("" : "+v"(value))
 
 // Sums start as values the compiler cannot know to be equal, or it would work out one of them for all.
-#define SOMA_RATE_LOOP(Sum, sums, step)                                                                            \
-  Sum sum[sums] = {};                                                                                              \
-  _Pragma("GCC unroll 32") for (int i = 0; i < sums; ++i) SOMA_OPAQUE(sum[i]);                                     \
-  for (int turn = 0; turn < kTurns; ++turn) _Pragma("GCC unroll 32") for (int i = 0; i < sums; ++i) sum[i] = step; \
-  _Pragma("GCC unroll 32") for (int i = 0; i < sums; ++i) SOMA_OPAQUE(sum[i]);
+#define SOMA_RATE_LOOP(Sum, sums, step)                                          \
+  Sum sum[(sums)] = {};                                                          \
+  _Pragma("GCC unroll 32") for (int i = 0; i < (sums); ++i) SOMA_OPAQUE(sum[i]); \
+  for (int turn = 0; turn < kTurns; ++turn) {                                    \
+    _Pragma("GCC unroll 32") for (int i = 0; i < (sums); ++i) sum[i] = (step);   \
+  }                                                                              \
+  _Pragma("GCC unroll 32") for (int i = 0; i < (sums); ++i) SOMA_OPAQUE(sum[i]);
 
 __attribute__((target("avx512f"))) void fp32_avx512() noexcept {
   __m512 a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(0.25f);
@@ -105,18 +107,20 @@ Features features() {
 
 __attribute__((target("avx512f"))) void read_avx512(const float* x, std::size_t count) noexcept {
   __m512 sum[8] = {};
-  for (std::size_t i = 0; i < count; i += 128)
+  for (std::size_t i = 0; i < count; i += 128) {
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < 8; ++v) sum[v] = _mm512_add_ps(sum[v], _mm512_load_ps(x + i + 16 * v));
+  }
 #pragma GCC unroll 8
   for (__m512& each : sum) SOMA_OPAQUE(each);
 }
 
 __attribute__((target("avx2"))) void read_avx2(const float* x, std::size_t count) noexcept {
   __m256 sum[8] = {};
-  for (std::size_t i = 0; i < count; i += 64)
+  for (std::size_t i = 0; i < count; i += 64) {
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < 8; ++v) sum[v] = _mm256_add_ps(sum[v], _mm256_load_ps(x + i + 8 * v));
+  }
 #pragma GCC unroll 8
   for (__m256& each : sum) SOMA_OPAQUE(each);
 }
@@ -125,8 +129,9 @@ __attribute__((target("avx2"))) void read_avx2(const float* x, std::size_t count
 
 void read_plainly(const float* x, std::size_t count) noexcept {
   float sum[16] = {};
-  for (std::size_t i = 0; i < count; i += 16)
+  for (std::size_t i = 0; i < count; i += 16) {
     for (std::size_t v = 0; v < 16; ++v) sum[v] += x[i + v];
+  }
   keep(sum);
 }
 
