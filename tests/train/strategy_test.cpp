@@ -99,8 +99,8 @@ TEST_P(EveryStrategy, SaysWhenItDiverges) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Strategy, EveryStrategy, testing::ValuesIn(strategy_names().begin(), strategy_names().end()),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& tested) {
+                           std::string name = tested.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
