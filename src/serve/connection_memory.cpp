@@ -41,10 +41,11 @@ void unlink(Block* block) {
 Block* map_block() {
   void* memory = ::mmap(nullptr, 2 * kBlock, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  const auto begin = reinterpret_cast<std::uintptr_t>(memory), aligned = (begin + kBlock - 1) / kBlock * kBlock;
-  if (aligned > begin) ::munmap(memory, aligned - begin);
-  ::munmap(reinterpret_cast<void*>(aligned + kBlock), begin + kBlock - aligned);
-  return new (reinterpret_cast<void*>(aligned)) Block{};
+  auto* begin = static_cast<std::byte*>(memory);
+  const std::size_t ahead = (kBlock - reinterpret_cast<std::uintptr_t>(begin) % kBlock) % kBlock;
+  if (ahead > 0) ::munmap(begin, ahead);
+  ::munmap(begin + ahead + kBlock, kBlock - ahead);
+  return new (begin + ahead) Block{};
 }
 
 }  // namespace
@@ -64,7 +65,7 @@ void* take_slot() {
 
 void give_back_slot(void* slot) noexcept {
   const std::lock_guard lock(mutex);
-  auto* block = reinterpret_cast<Block*>(reinterpret_cast<std::uintptr_t>(slot) / kBlock * kBlock);
+  auto* block = reinterpret_cast<Block*>(static_cast<std::byte*>(slot) - reinterpret_cast<std::uintptr_t>(slot) % kBlock);
   *static_cast<void**>(slot) = block->free;
   block->free = slot;
   if (block->used == kSlots) link(block);

@@ -82,7 +82,7 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
     state->services[static_cast<std::size_t>(thread)] = service.get();
     return service;
   });
-  serving.repository.start([state = state.get()](const ServedTable& table, std::function<void()> then) {
+  serving.repository.start([state = state.get()](const ServedTable& table, const std::function<void()>& then) {
     const auto left = std::make_shared<std::atomic<int>>(state->serving.threads);
     for (int thread = 0; thread < state->serving.threads; ++thread)
       state->serving.server->loop(thread).post([service = state->services[static_cast<std::size_t>(thread)], table, left, then] {

@@ -42,6 +42,7 @@ void Replica::update(const RunState& run, std::int64_t step) {
 
 std::vector<std::unique_ptr<Replica>> make_replicas(const RunState& run, std::int64_t rows) {
   std::vector<std::unique_ptr<Replica>> replicas;
+  replicas.reserve(static_cast<std::size_t>(run.config.train.workers));
   for (int i = 0; i < run.config.train.workers; ++i) replicas.push_back(std::make_unique<Replica>(run, rows));
   return replicas;
 }
