@@ -7,6 +7,7 @@
 
 #include "bounded.h"
 #include "lab/timeline/naive.h"
+#include "model/scratch.h"
 #include "soma/train.h"
 
 namespace soma {
@@ -26,7 +27,8 @@ struct Start {
   std::vector<float> x = std::vector<float>(kBatch * kPixels);
   std::vector<std::int32_t> labels = std::vector<std::int32_t>(kBatch);
   CnnArrays<float> weights;
-  std::filesystem::path checkpoint = std::filesystem::path(testing::TempDir()) / "timeline-start.safetensors";
+  Scratch scratch;  // of each test its own: they run side by side
+  std::filesystem::path checkpoint = scratch / "start.safetensors";
 
   Start() {
     config.train.batch = kBatch;
