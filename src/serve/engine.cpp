@@ -29,6 +29,12 @@ Result<std::unique_ptr<Engine>> Engine::create(const Model& model, std::int64_t 
   if (!plan) return plan.error();
   std::unique_ptr<Engine> engine(new Engine(std::move(*plan), **kernels, model));
   if (const auto set = engine->net_.set(engine->net_.parameters(), model.parameters); !set) return set.error();
+  if (model.quantization) {
+    auto bytes = Int8Network::create(model, {.max_batch = max_batch, .threads = 1});
+    if (!bytes) return bytes.error();
+    engine->bytes_ = std::move(*bytes);
+    engine->y_.resize(static_cast<std::size_t>(max_batch * engine->output_size()));
+  }
   return engine;
 }
 
@@ -57,6 +63,10 @@ void Engine::fill(std::int64_t row, const std::byte* samples, std::int64_t count
 }
 
 const float* Engine::run(std::int64_t rows) {
+  if (bytes_) {
+    bytes_->forward(net_.input(), y_.data(), rows);
+    return y_.data();
+  }
   net_.forward(rows, {});
   return net_.output();
 }
@@ -74,7 +84,8 @@ LayerActivation Engine::row(ValueId id) const {
 
 LayerActivation Engine::input_activation() const { return row(0); }
 
-std::vector<LayerActivation> Engine::activations() const {
+std::vector<LayerActivation> Engine::activations() {
+  if (bytes_) net_.forward(1, {});
   std::vector<LayerActivation> layers;
   for (const Step& step : net_.plan().steps) {
     const ValueId id = std::visit(

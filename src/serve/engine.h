@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/team.h"
+#include "model/int8_network.h"
 #include "nn/net.h"
 #include "soma/error.h"
 #include "soma/model.h"
@@ -37,8 +39,9 @@ class Engine {
   /// The network's outputs [rows, output_size] for rows [0, rows), valid until the next call. Allocates nothing.
   [[nodiscard]] const float* run(std::int64_t rows);
 
-  /// What each layer that has an output of its own made of row 0 in the last run.
-  [[nodiscard]] std::vector<LayerActivation> activations() const;
+  /// What each layer that has an output of its own made of row 0 in the last run; of a model in 8 bits, what real numbers make of
+  /// it with the same weights.
+  [[nodiscard]] std::vector<LayerActivation> activations();
 
   /// Row 0 as the network saw it.
   [[nodiscard]] LayerActivation input_activation() const;
@@ -52,6 +55,8 @@ class Engine {
   Engine(Plan plan, const Kernels<float>& kernels, const Model& model);
   Team team_{1};
   Net<float> net_;
+  std::optional<Int8Network> bytes_;  // computes in place of net_, when the model is in 8 bits
+  std::vector<float> y_;              // of bytes_
   std::vector<PreprocessStep> steps_;
   Dataset raw_;               // one sample of floats, channels last, on its way through the steps
   std::vector<float> table_;  // what each byte becomes, when all steps are affine per channel
