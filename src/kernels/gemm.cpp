@@ -97,10 +97,12 @@ HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
       for (int v = 0; v < kWidth; ++v)
         hn::StoreU(sum[i][v], d, t.c + i * t.c_row + (v / kVectors) * t.c_panel + (v % kVectors) * kLanes);
   } else {
-    for (int i = 0; i < M; ++i) {
-      HWY_ALIGN float row[P * kPanel];
-      for (int v = 0; v < kWidth; ++v) hn::Store(sum[i][v], d, row + v * kLanes);
-      for (std::int64_t j = 0; j < t.columns; ++j) t.c[i * t.c_row + (j / kPanel) * t.c_panel + j % kPanel] = row[j];
+#pragma GCC unroll 32
+    for (int v = 0; v < kWidth; ++v) {
+      const auto kept = hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(t.columns - v * kLanes, 0, kLanes)));
+#pragma GCC unroll 32
+      for (int i = 0; i < M; ++i)
+        hn::BlendedStore(sum[i][v], kept, d, t.c + i * t.c_row + (v / kVectors) * t.c_panel + (v % kVectors) * kLanes);
     }
   }
 }
