@@ -2,6 +2,7 @@
 import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,9 @@ import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from jsonschema import Draft202012Validator
 from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from open_inference.openapi.client import OpenInferenceClient
+from open_inference.openapi.errors import NotFoundError
+from open_inference.openapi.types import InferenceRequest, RequestInput
 
 SOMA = sys.argv.pop(1)
 
@@ -58,7 +62,7 @@ class Server:
     def __init__(self, source, *options):
         self.process = subprocess.Popen([SOMA, "serve", source, "--listen", "127.0.0.1:0", *options], stdout=subprocess.PIPE, text=True)
         for line in self.process.stdout:
-            if line.startswith("listening on http://"):
+            if line.startswith("listening on http"):
                 self.address = line.split("//")[1].strip()
                 return
         raise RuntimeError("soma serve did not start")
@@ -222,6 +226,61 @@ class KServe(unittest.TestCase):
                 np.testing.assert_array_equal(answer.outputs[0].as_numpy(), want)
             await client.close()
         asyncio.run(main())
+
+
+class OpenInference(unittest.TestCase):
+    """The client that is generated from the protocol's OpenAPI document, with its own types for every answer."""
+
+    def test_client(self):
+        client = OpenInferenceClient(base_url=f"http://{server.address}")
+        client.check_server_liveness()
+        client.check_server_readiness()
+        client.check_model_readiness("digits")
+        client.check_model_version_readiness("digits", "1")
+        self.assertEqual(client.read_server_metadata().name, "soma")
+        self.assertEqual(client.read_model_metadata("digits").inputs[0].shape, [-1, 1, 28, 28])
+        given = RequestInput(name="input", shape=[5, 784], datatype="FP32", data=x.ravel().tolist())
+        for answer in (client.model_infer("digits", request=InferenceRequest(id="3", inputs=[given])),
+                       client.model_version_infer("digits", "1", request=InferenceRequest(id="3", inputs=[given]))):
+            self.assertEqual((answer.id, answer.outputs[0].shape), ("3", [5, 10]))
+            np.testing.assert_array_equal(np.float32(answer.outputs[0].data.__root__).reshape(5, 10), want)
+        with self.assertRaises(NotFoundError):
+            client.read_model_metadata("nothing")
+
+
+class Tls(unittest.TestCase):
+    def setUp(self):
+        self.certificate, key = (os.path.join(scratch.name, name) for name in ("certificate.pem", "key.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", self.certificate],
+                       check=True, stderr=subprocess.DEVNULL)
+        self.server = Server(os.path.join(scratch.name, "repository", "digits"), "--tls-certificate", self.certificate, "--tls-key", key)
+        self.trusting = ssl.create_default_context(cafile=self.certificate)
+
+    def tearDown(self):
+        self.assertEqual(self.server.stop(), 0)
+
+    def ask(self, context):
+        with urllib.request.urlopen(f"https://{self.server.address}/v2/health/ready", context=context) as answer:
+            return json.loads(answer.read())
+
+    def test_answers_whom_trusts_it(self):
+        self.assertTrue(self.ask(self.trusting)["ready"])
+        with triton.InferenceServerClient(self.server.address, ssl=True, ssl_context_factory=lambda: self.trusting) as client:
+            name = client.get_model_repository_index()[0]["name"]
+            np.testing.assert_array_equal(client.infer(name, [tensor()]).as_numpy("output"), want)
+
+    def test_refuses_what_is_not_tls_or_too_old(self):
+        with self.assertRaises(urllib.error.URLError):
+            self.ask(ssl.create_default_context())  # a client that does not trust the certificate hangs up
+        with self.assertRaises(OSError):
+            urllib.request.urlopen(f"http://{self.server.address}/v2/health/ready", timeout=20)
+        old = ssl.create_default_context(cafile=self.certificate)
+        old.set_ciphers("DEFAULT:@SECLEVEL=0")
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with self.assertRaises(urllib.error.URLError):
+            self.ask(old)
+        self.assertTrue(self.ask(self.trusting)["ready"])
 
 
 class Schema(unittest.TestCase):
