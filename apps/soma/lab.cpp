@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "command.h"
 #include "soma/report.h"
@@ -66,6 +68,8 @@ int run_lab(const Options& options) {
   LabOptions lab;
   lab.quick = options.quick;
   lab.threads = options.threads;
+  std::error_code unknown;
+  lab.program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
   const bool watched = is_terminal(stderr);
   lab.progress = [watched](std::string_view line) {
     if (watched) fmt::print(stderr, "\r\x1b[2K{}", line);

@@ -67,6 +67,7 @@ struct LabReport {
 struct LabOptions {
   bool quick = false;                                   ///< under a minute, with fewer readings and smaller work
   int threads = 0;                                      ///< 0 = all cores
+  std::string program = {};                             ///< path of the soma program, for experiments with processes of their own
   std::function<void(std::string_view)> progress = {};  ///< a line about what is being measured now
 };
 
