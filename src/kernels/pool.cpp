@@ -30,6 +30,31 @@ HWY_INLINE Window window_at(const PoolShape& s, std::int64_t i, std::int64_t j) 
 // No input under two windows: gradients can be written instead of added.
 HWY_INLINE bool disjoint(const PoolShape& s) { return s.stride_h >= s.size_h && s.stride_w >= s.size_w; }
 
+// The maximum so far and where it was; a NaN already found stays.
+template <class D, bool kPlace>
+struct Best {
+  using Places = hn::Rebind<std::int32_t, D>;
+  D d;
+  hn::Vec<D> value;
+  hn::Vec<Places> place;
+
+  HWY_INLINE void meet(hn::Vec<D> here, std::int64_t position) {
+    // Not ≤: greater, or one of them is NaN.
+    const auto better = hn::And(hn::Not(hn::Le(here, value)), hn::Eq(value, value));
+    value = hn::IfThenElse(better, here, value);
+    if constexpr (kPlace)
+      place = hn::IfThenElse(hn::RebindMask(Places(), better), hn::Set(Places(), static_cast<std::int32_t>(position)), place);
+  }
+  HWY_INLINE void store(float* y, [[maybe_unused]] std::uint16_t* winner, std::int64_t at) const {
+    hn::StoreU(value, d, y + at);
+    if constexpr (kPlace) {
+      const hn::Rebind<std::uint16_t, D> du;
+      hn::StoreU(hn::DemoteTo(du, place), du, winner + at);
+    }
+  }
+};
+
+template <bool kPlace>
 struct MaxPool {
   const PoolShape& s;
   const Window& at;
@@ -39,21 +64,32 @@ struct MaxPool {
 
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t c) const {
-    const hn::Rebind<std::int32_t, D> di;
-    const hn::Rebind<std::uint16_t, D> du;
-    auto best = hn::LoadU(d, x + at.in + (at.u0 * s.w + at.v0) * s.c + c);
-    auto place = hn::Set(di, static_cast<std::int32_t>(at.u0 * s.size_w + at.v0));
+    const auto load = [&](std::int64_t u, std::int64_t v) HWY_ATTR { return hn::LoadU(d, x + at.in + (u * s.w + v) * s.c + c); };
+    Best<D, kPlace> best{d, load(at.u0, at.v0),
+                         hn::Set(hn::Rebind<std::int32_t, D>(), static_cast<std::int32_t>(at.u0 * s.size_w + at.v0))};
     for (std::int64_t u = at.u0; u < at.u1; ++u)
-      for (std::int64_t v = at.v0; v < at.v1; ++v) {
-        const auto here = hn::LoadU(d, x + at.in + (u * s.w + v) * s.c + c);
-        // Not ≤: greater, or one of them is NaN. A NaN already found stays.
-        const auto better = hn::And(hn::Not(hn::Le(here, best)), hn::Eq(best, best));
-        best = hn::IfThenElse(better, here, best);
-        if (winner)
-          place = hn::IfThenElse(hn::RebindMask(di, better), hn::Set(di, static_cast<std::int32_t>(u * s.size_w + v)), place);
-      }
-    hn::StoreU(best, d, y + at.out + c);
-    if (winner) hn::StoreU(hn::DemoteTo(du, place), du, winner + at.out + c);
+      for (std::int64_t v = at.v0 + (u == at.u0 ? 1 : 0); v < at.v1; ++v) best.meet(load(u, v), u * s.size_w + v);
+    best.store(y, winner, at.out + c);
+  }
+};
+
+/// The same for windows of 2×2 that lie inside the image.
+template <bool kPlace>
+struct MaxPool2x2 {
+  const PoolShape& s;
+  const Window& at;
+  const float* x;
+  float* y;
+  std::uint16_t* winner;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t c) const {
+    const float *top = x + at.in + c, *bottom = top + s.w * s.c;
+    Best<D, kPlace> best{d, hn::LoadU(d, top), hn::Zero(hn::Rebind<std::int32_t, D>())};
+    best.meet(hn::LoadU(d, top + s.c), 1);
+    best.meet(hn::LoadU(d, bottom), 2);
+    best.meet(hn::LoadU(d, bottom + s.c), 3);
+    best.store(y, winner, at.out + c);
   }
 };
 
@@ -131,8 +167,21 @@ HWY_INLINE void clear(const PoolShape& s, float* dx) {
   if (!covered) std::fill_n(dx, s.h * s.w * s.c, 0.0f);
 }
 
+template <bool kPlace>
+HWY_INLINE void max_pool_with(const PoolShape& s, const float* x, float* y, std::uint16_t* winner) {
+  const bool inside = s.padding_h == 0 && s.padding_w == 0 && (s.out_h - 1) * s.stride_h + s.size_h <= s.h &&
+                      (s.out_w - 1) * s.stride_w + s.size_w <= s.w;
+  if (inside && s.size_h == 2 && s.size_w == 2)
+    each_window<MaxPool2x2<kPlace>>(s, x, y, winner);
+  else
+    each_window<MaxPool<kPlace>>(s, x, y, winner);
+}
+
 void max_pool(const PoolShape& s, const float* x, float* y, std::uint16_t* winner) noexcept {
-  each_window<MaxPool>(s, x, y, winner);
+  if (winner == nullptr)
+    max_pool_with<false>(s, x, y, winner);
+  else
+    max_pool_with<true>(s, x, y, winner);
 }
 
 void max_pool_backward(const PoolShape& s, const float* dy, const std::uint16_t* winner, float* dx) noexcept {
