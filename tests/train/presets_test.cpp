@@ -9,7 +9,7 @@ namespace {
 
 TEST(Presets, AreAllThereAndSound) {
   EXPECT_THAT(preset_names(),
-              ::testing::ElementsAre("iris-large", "iris-small", "mnist-cnn", "mnist-lenet", "mnist-mlp", "neuro-go"));
+              ::testing::ElementsAre("iris-large", "iris-small", "mnist-99", "mnist-cnn", "mnist-lenet", "mnist-mlp", "neuro-go"));
   for (const std::string& name : preset_names()) {
     const Result<Config> config = preset(name);
     ASSERT_TRUE(config) << config.error().message;
@@ -23,7 +23,7 @@ TEST(Presets, AreAllThereAndSound) {
 TEST(Presets, UnknownNamesGetTheNearestOrTheList) {
   EXPECT_EQ(preset("mnist-cn").error().message, "unknown preset 'mnist-cn'; did you mean 'mnist-cnn'?");
   EXPECT_EQ(preset("resnet").error().message,
-            "unknown preset 'resnet'; known: iris-large, iris-small, mnist-cnn, mnist-lenet, mnist-mlp, neuro-go");
+            "unknown preset 'resnet'; known: iris-large, iris-small, mnist-99, mnist-cnn, mnist-lenet, mnist-mlp, neuro-go");
   EXPECT_EQ(preset("resnet").error().kind, Error::Kind::usage);
 }
 
