@@ -23,7 +23,7 @@ struct Line {
   std::size_t size = 0;
   void add(std::string_view more) {
     more = more.substr(0, text.size() - size);
-    std::memcpy(text.data() + size, more.data(), more.size());
+    more.copy(text.data() + size, more.size());
     size += more.size();
   }
   void add(std::size_t number) {

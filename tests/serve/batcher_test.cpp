@@ -103,6 +103,8 @@ TEST_F(BatcherTest, RefusesWhatTheQueueDoesNotHold) {
   while (loop.turn(loop.ready)) {
   }
   EXPECT_TRUE(batcher->submit(c));
+  EXPECT_TRUE(loop.turn(loop.ready));  // until then the batcher keeps itself alive
+  EXPECT_EQ(c.finished, 1);
 }
 
 TEST_F(BatcherTest, ReturnsWhatCameTooLateUnrun) {
