@@ -254,7 +254,7 @@ class Tls(unittest.TestCase):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", self.certificate],
                        check=True, stderr=subprocess.DEVNULL)
-        self.server = Server(os.path.join(scratch.name, "repository", "digits"), "--tls-certificate", self.certificate, "--tls-key", key)
+        self.server = Server(os.path.join(scratch.name, "repository", "digits", "1"), "--tls-certificate", self.certificate, "--tls-key", key)
         self.trusting = ssl.create_default_context(cafile=self.certificate)
 
     def tearDown(self):
