@@ -9,6 +9,7 @@ import tempfile
 import unittest
 import urllib.error
 import urllib.request
+import warnings
 
 import numpy as np
 import tritonclient.http as triton
@@ -16,7 +17,7 @@ import tritonclient.http.aio as triton_aio
 from jsonschema import Draft202012Validator
 from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
 from open_inference.openapi.client import OpenInferenceClient
-from open_inference.openapi.errors import NotFoundError
+from open_inference.openapi.core.api_error import ApiError
 from open_inference.openapi.types import InferenceRequest, RequestInput
 
 SOMA = sys.argv.pop(1)
@@ -244,8 +245,9 @@ class OpenInference(unittest.TestCase):
                        client.model_version_infer("digits", "1", request=InferenceRequest(id="3", inputs=[given]))):
             self.assertEqual((answer.id, answer.outputs[0].shape), ("3", [5, 10]))
             np.testing.assert_array_equal(np.float32(answer.outputs[0].data.__root__).reshape(5, 10), want)
-        with self.assertRaises(NotFoundError):
+        with self.assertRaises(ApiError) as refused:
             client.read_model_metadata("nothing")
+        self.assertEqual(refused.exception.status_code, 404)
 
 
 class Tls(unittest.TestCase):
@@ -275,6 +277,7 @@ class Tls(unittest.TestCase):
             self.ask(ssl.create_default_context())  # a client that does not trust the certificate hangs up
         with self.assertRaises(OSError):
             urllib.request.urlopen(f"http://{self.server.address}/v2/health/ready", timeout=20)
+        warnings.simplefilter("ignore", DeprecationWarning)
         old = ssl.create_default_context(cafile=self.certificate)
         old.set_ciphers("DEFAULT:@SECLEVEL=0")
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
