@@ -15,6 +15,9 @@
 
 #define SOMA_FP16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
 
+// Compiled and read in disassembly, not yet run: none of the processors this was written on has the instruction. half_test.cpp
+// compares it with the definition, bit for bit, wherever one has.
+
 namespace soma {
 namespace {
 
@@ -51,7 +54,7 @@ struct Native {
                          _mm512_cvtps_ph(_mm512_loadu_ps(x + i * x_row), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
 
-  /// M rows of N registers of columns.
+  /// M rows of N registers of columns: with 14 × 2, fourteen broadcasts and two loads for 28 multiply-adds.
   template <int M, int N, bool kByColumn>
   SOMA_FP16 __attribute__((noinline)) static void rows_of(const Tile& t) {
     const Left* a = t.a;
