@@ -167,9 +167,9 @@ struct Problem {
 };
 
 TEST_P(HalfTest, UglySizes) {
-  for (const std::int64_t m : {1, 2, 5, 14, 15, 28, 29, 63, 65})
-    for (const std::int64_t n : {1, 10, 16, 17, 32, 33, 48, 65})
-      for (const std::int64_t depth : {1, 7, 32, 33, 129})
+  for (const std::int64_t m : {1, 5, 14, 15, 28, 29, 65})
+    for (const std::int64_t n : {1, 17, 32, 33, 65})
+      for (const std::int64_t depth : {1, 33, 129})
         for (const bool by_column : {false, true}) {
           Problem{m, n, depth, 1, by_column}.check(kernels);
           if (HasFatalFailure()) return;
