@@ -173,6 +173,9 @@ void introduce(const Say& say, const Config& config, const RunData& data) {
   say("{}: {} samples of {} to train on, {} to test; {} layers, {} parameters\n", bold(config.name, say.stream()),
       grouped(data.train.count), to_string(data.train.shape), grouped(data.test.count), config.network.nodes.size(),
       grouped(parameters));
+  if (config.train.precision == "fp16" && !native_half())
+    say("fp16 is emulated: target {} has no half-precision multiply-adds (AVX512-FP16); the same bits, but slower than fp32\n",
+        target().value());
 }
 
 void conclude(const Say& say, const Config& config, const TrainReport& report, const std::optional<Evaluation>& test,
@@ -279,7 +282,8 @@ void add_train(CLI::App& program, Action& action) {
       ->add_option("--strategy", options->strategy,
                    "How work is spread: team, sequential, spawn, pool, static-pool, data-parallel, averaging, hogwild")
       ->type_name("NAME");
-  command->add_option("--precision", options->precision, "Arithmetic: fp32")->type_name("NAME");
+  command->add_option("--precision", options->precision, "Arithmetic of matrix products: fp32, or fp16 with fp32 weights")
+      ->type_name("NAME");
   command->add_option("--resume", options->resume, "Go on with the run in this directory")->type_name("DIR");
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->add_flag("--quiet", options->quiet, "Say nothing but errors");

@@ -18,6 +18,10 @@ std::vector<std::string> targets();
 /// The target in use: $SOMA_TARGET, else the best. An unknown or unusable name is an error that lists the usable ones.
 [[nodiscard]] Result<std::string> target();
 
+/// Whether the target in use has instructions for half precision (AVX512-FP16), as train.precision = "fp16" wants them; elsewhere
+/// they are emulated: the same bits, slower than fp32.
+bool native_half();
+
 /// Cores this process may use (its affinity mask).
 int available_threads();
 

@@ -5,9 +5,11 @@
 #include <memory>
 
 #include "core/random.h"
+#include "kernels/half.h"
 #include "lab/experiment.h"
 #include "lab/peak.h"
 #include "nn/net.h"
+#include "soma/device.h"
 
 namespace soma {
 namespace {
@@ -81,6 +83,13 @@ class Bench {
   Net<float> net_;
 };
 
+/// Kernels and what their products are called in the table.
+struct Arithmetic {
+  std::string name;
+  const Kernels<float>* kernels;
+  std::vector<Work> works;
+};
+
 }  // namespace
 
 Result<LabReport> run_gemm(const LabOptions& options) {
@@ -96,8 +105,14 @@ Result<LabReport> run_gemm(const LabOptions& options) {
   for (const std::int64_t side : {16, 32, 64, 128, 256, 512, 1024})
     if (!options.quick || side <= 256) works.push_back({Product::forward, side, side, side});
 
+  const Kernels<float> half = with_half_products(**kernels);
+  Arithmetic fp16{native_half() ? "fp16" : "fp16, emulated", &half, {}};
+  for (const Work& w : kShapes)
+    if (w.product != Product::input_gradient || w.m >= 64) fp16.works.push_back(w);  // of few rows it stays in fp32
+
   LabTable table{"Products",
                  {{"product", ""},
+                  {"arithmetic", ""},
                   {"m", "", 0},
                   {"n", "", 0},
                   {"k", "", 0},
@@ -106,7 +121,7 @@ Result<LabReport> run_gemm(const LabOptions& options) {
                   {"rate", "GFLOP/s", 1},
                   {"low", "GFLOP/s", 1},
                   {"high", "GFLOP/s", 1},
-                  {"of peak", "%", 0}},
+                  {"of fp32 peak", "%", 0}},
                  {}};
   LabChart chart{LabChart::Kind::bars, "Fraction of peak", "m×n×k", "% of measured fp32 peak", {}, {}};
   for (const Work& w : works) chart.categories.push_back(fmt::format("{}×{}×{}", w.m, w.n, w.k));
@@ -117,20 +132,23 @@ Result<LabReport> run_gemm(const LabOptions& options) {
     auto& series = chart.series.emplace_back();
     series.name = fmt::format("{} thread{}", team->size(), team->size() > 1 ? "s" : "");
     double large = 0, slowest = 1e9;
-    for (const Work& w : works) {
-      say(options, fmt::format("{} {}×{}×{}, {} threads", name_of(w.product), w.m, w.n, w.k, team->size()));
-      Bench bench(w, **kernels, *team);
-      const Reading time = measure([&] { bench(); }, effort);
-      const double flops = 2.0 * static_cast<double>(w.m * w.n * w.k), share = 100 * flops / time.median / peak;
-      table.rows.push_back({name_of(w.product), static_cast<double>(w.m), static_cast<double>(w.n), static_cast<double>(w.k),
-                            static_cast<double>(team->size()), time.median * 1e6, flops / time.median / 1e9,
-                            flops / time.high / 1e9, flops / time.low / 1e9, share});
-      series.y.push_back(share);
-      if (w.m * w.n * w.k >= 1 << 22) {
-        ++large;
-        slowest = std::min(slowest, share);
+    for (const Arithmetic& arithmetic : {Arithmetic{"fp32", *kernels, works}, fp16})
+      for (const Work& w : arithmetic.works) {
+        say(options,
+            fmt::format("{} {}×{}×{}, {}, {} threads", name_of(w.product), w.m, w.n, w.k, arithmetic.name, team->size()));
+        Bench bench(w, *arithmetic.kernels, *team);
+        const Reading time = measure([&] { bench(); }, effort);
+        const double flops = 2.0 * static_cast<double>(w.m * w.n * w.k), share = 100 * flops / time.median / peak;
+        table.rows.push_back({name_of(w.product), arithmetic.name, static_cast<double>(w.m), static_cast<double>(w.n),
+                              static_cast<double>(w.k), static_cast<double>(team->size()), time.median * 1e6,
+                              flops / time.median / 1e9, flops / time.high / 1e9, flops / time.low / 1e9, share});
+        if (arithmetic.kernels != *kernels) continue;
+        series.y.push_back(share);
+        if (w.m * w.n * w.k >= 1 << 22) {
+          ++large;
+          slowest = std::min(slowest, share);
+        }
       }
-    }
     report.verdicts.push_back(
         {slowest >= 80, fmt::format("{} thread{}: each of the {:.0f} products with m·n·k ≥ 2²² wants 80 % of "
                                     "peak; the slowest reaches {:.0f} %",
@@ -141,6 +159,12 @@ Result<LabReport> run_gemm(const LabOptions& options) {
   report.notes.emplace_back(
       "Weights lie as a network keeps them, in panels of 16 columns; making the transposed ones that dx wants "
       "is part of its time.");
+  report.notes.push_back(
+      native_half() ? fmt::format("fp16: by {}, operands rounded and packed in the time; chart and verdicts are of fp32.",
+                                  half_kernels_for(half.target).target)
+                    : fmt::format("fp16: target {} has no half-precision multiply-adds (AVX512-FP16). What is measured is the "
+                                  "emulation that training with train.precision = \"fp16\" runs on here.",
+                                  half.target));
   return report;
 }
 

@@ -103,7 +103,7 @@ void weight_gradient(const LinearStep& s, const Run<T>& run) {
   });
 }
 
-// Few rows: weights are read once, as they lie.
+// Few rows: weights are read once, as they lie. In single precision, whatever the precision of gemm.
 template <class T>
 void input_gradient_of_few(const LinearStep& s, const Run<T>& run) {
   const Parameter& w = run.parameter_at(s.weight);

@@ -95,6 +95,11 @@ void visit_words(Words& words, RunPosition& at, OptimizerState& optimizer, Plate
   }
 }
 
+void visit_words(Words& words, LossScale& scale) {
+  words.field("loss_scale", scale.value);
+  words.field("loss_scale.good_steps", scale.good_steps);
+}
+
 void append(std::vector<Tensor>& all, const std::string& prefix, std::vector<Tensor> some) {
   for (Tensor& tensor : some) {
     tensor.name.insert(0, prefix);
@@ -136,6 +141,8 @@ Result<void> write_checkpoint(const RunState& state, const std::filesystem::path
   double rate = state.rate;
   std::vector<EpochRecord> history = state.history;
   visit_words(words, at, optimizer, plateau, rate, history);
+  LossScale scale = state.loss_scale;
+  if (state.half()) visit_words(words, scale);
   std::string config = fingerprint(state.config);
   words.field("config", config);
   contents.metadata = words.all();
@@ -154,6 +161,8 @@ Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file)
   std::vector<EpochRecord> history;
   std::string config;
   visit_words(words, at, optimizer, plateau, rate, history);
+  LossScale scale;
+  if (state.half()) visit_words(words, scale);
   words.field("config", config);
   if (!words.missing().empty()) return fail(fmt::format("wanted a soma checkpoint, got a file without '{}'", words.missing()));
   if (config != fingerprint(state.config))
@@ -176,6 +185,7 @@ Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file)
   state.optimizer = optimizer;
   state.plateau = plateau;
   state.rate = rate;
+  state.loss_scale = scale;
   state.history = std::move(history);
   if (at.next > 0) state.batches.begin_epoch(at.epoch);
   return {};

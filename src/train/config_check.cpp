@@ -36,9 +36,6 @@ class Checker {
     if (std::find(words.begin(), words.end(), value) == words.end() && !error_)
       error_ = Error{Error::Kind::usage, fmt::format("{}: unknown word '{}'{}", key, value, suggestion(value, words))};
   }
-  void fail(Error::Kind kind, std::string message) {
-    if (!error_) error_ = Error{kind, std::move(message)};
-  }
   [[nodiscard]] Result<void> result() const { return error_ ? Result<void>(*error_) : Result<void>(); }
 
  private:
@@ -165,8 +162,9 @@ void check(Checker& ask, const TrainConfig& train, const DataConfig& data, const
               fmt::format("1 with train.strategy = \"{}\"", train.strategy), std::to_string(train.accumulate));
   ask.require(train.strategy != "hogwild" || optimizer.kind != OptimizerConfig::Kind::nadam, "optimizer.kind",
               "another optimizer with train.strategy = \"hogwild\", whose steps have no order", "nadam");
-  if (train.precision == "fp16") ask.fail(Error::Kind::unavailable, "train.precision: fp16 is not in this version; use fp32");
   ask.known("train.precision", train.precision, {"fp32", "fp16"});
+  ask.require(train.precision != "fp16" || !exchange, "train.precision",
+              fmt::format("fp32 with train.strategy = \"{}\", whose workers know no loss scaling", train.strategy), "fp16");
   ask.at_least("train.early_stopping", train.early_stopping, 0);
   ask.require(train.early_stopping == 0 || data.validation_fraction > 0, "train.early_stopping",
               "a validation split to watch (data.validation_fraction above 0)", "none");

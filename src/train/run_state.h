@@ -11,6 +11,7 @@
 #include "nn/loss.h"
 #include "nn/net.h"
 #include "soma/train.h"
+#include "train/loss_scale.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/strategy.h"
@@ -35,12 +36,15 @@ struct RunState {
   Config config;
   const RunData* data;
   Team team;
+  Kernels<float> kernels;  ///< the target's, with train.precision's products
   Net<float> net;
   Batches batches;
   std::vector<std::int32_t> labels;  ///< of one batch
   Block<float> state0, state1;       ///< optimizer state, laid out as the trained parameters
   OptimizerState optimizer;
   PlateauState plateau;
+  LossScale loss_scale;        ///< moves with train.precision = "fp16" alone
+  double gradient_factor = 1;  ///< the net's parameter gradients times this are those of the loss
   RunPosition at;
   double rate = 0;  ///< of the last step
   std::vector<EpochRecord> history;
@@ -48,11 +52,16 @@ struct RunState {
 
   std::unique_ptr<SampleStrategy> strategy;  ///< null where operations are spread, not samples
 
-  RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads);
+  RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& target, int threads);
 
   [[nodiscard]] bool finished() const { return at.epoch >= config.train.epochs || at.stopped_early; }
   [[nodiscard]] std::int64_t samples() const { return batches.count(); }
   [[nodiscard]] std::int64_t steps_per_epoch() const;
+  [[nodiscard]] bool half() const { return config.train.precision == "fp16"; }
+  /// Multiplies the loss's gradient dy [n] by the loss scale.
+  void scale_up(float* dy, std::int64_t n) const {
+    if (half()) kernels.scale(static_cast<float>(loss_scale.value), dy, n);
+  }
 
   Result<void> step();
   /// Mean loss and accuracy over a whole data set, dropout off and running statistics on.
@@ -64,8 +73,10 @@ struct RunState {
   Update<float> numbers_of(std::int64_t step, double scale, OptimizerState& memory, double& used) const;
 
  private:
-  /// Forward, loss and backward of one of the batches of a step; the last one also changes the parameters.
-  Result<void> batch(std::int64_t number, std::int64_t batches_in_step, bool fused);
+  /// Forward, loss and backward of one of the batches of a step. When fused it also changes the parameters.
+  Result<void> batch(std::int64_t number, bool fused);
+  /// Changes the parameters by the gradient of so many batches, unless loss scaling leaves the step out.
+  Result<void> move(std::int64_t batches_in_step);
   /// Advances step and rate: the numbers of the update that follows.
   Update<float> next_update(std::int64_t batches_in_step);
   /// Changes all parameters by their gradients.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "kernels/half.h"
 #include "soma/device.h"
 #include "train/run_state.h"
 
@@ -31,10 +32,11 @@ Team team_for(const std::string& strategy, int threads) {
 
 }  // namespace
 
-RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& kernels, int threads)
+RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& target, int threads)
     : config(resolved),
       data(&run_data),
       team(team_for(resolved.train.strategy, threads)),
+      kernels(half() ? with_half_products(target) : target),
       net(std::move(plan), kernels, team),
       batches(run_data.train, run_data.preprocess, resolved.augment, resolved.train.seed, true),
       labels(static_cast<std::size_t>(resolved.train.batch)),
@@ -52,17 +54,18 @@ Result<void> RunState::step() {
   if (at.next == 0) batches.begin_epoch(at.epoch);
   const std::int64_t left = (samples() - at.next + config.train.batch - 1) / config.train.batch;
   const std::int64_t count = std::min(config.train.accumulate, left);
-  // Whoever asks for gradients asks at the end of an epoch; clipping needs all of them before the first is used.
-  const bool fused = config.train.accumulate == 1 && config.optimizer.clip_norm == 0 && left > 1;
+  // Whoever asks for gradients asks at the end of an epoch; clipping and loss scaling need all of them before the first is used.
+  const bool fused = config.train.accumulate == 1 && config.optimizer.clip_norm == 0 && left > 1 && !half();
   for (std::int64_t i = 0; i < count; ++i)
-    if (auto done = strategy ? strategy->take(*this, i == 0) : batch(i, count, fused); !done) return done;
-  if (strategy && !strategy->moves_parameters()) update_all(next_update(count));
+    if (auto done = strategy ? strategy->take(*this, i == 0) : batch(i, fused); !done) return done;
+  if (strategy ? !strategy->moves_parameters() : !fused)
+    if (auto done = move(count); !done) return done;
   at.seconds += since(start);
   if (at.next == samples()) end_epoch();
   return {};
 }
 
-Result<void> RunState::batch(std::int64_t number, std::int64_t batches_in_step, bool fused) {
+Result<void> RunState::batch(std::int64_t number, bool fused) {
   const std::int64_t rows = std::min(config.train.batch, samples() - at.next);
   share(team, rows, batches.row_size(), [&](std::int64_t begin, std::int64_t end, int) {
     batches.fill(at.next + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
@@ -80,17 +83,31 @@ Result<void> RunState::batch(std::int64_t number, std::int64_t batches_in_step, 
                              "lower optimizer.rate or optimizer.clip_norm",
                              at.step + 1, where, rate)};
   }
+  scale_up(net.output_gradient(), rows * net.output_size());
   FusedUpdate<float> update;
   if (fused) update = {next_update(1), state0.size() > 0 ? state0.data() : nullptr, state1.size() > 0 ? state1.data() : nullptr};
   net.backward(rows, mode, number > 0, nullptr, fused ? &update : nullptr);
   at.sum += sum;
   at.next += rows;
   ++at.batch;
-  if (fused) {
+  if (fused)
     for (const Plan::Range& range : net.plan().not_fused) apply(update.numbers, range.begin, range.end);
-  } else if (number + 1 == batches_in_step) {
-    update_all(next_update(batches_in_step));
+  return {};
+}
+
+Result<void> RunState::move(std::int64_t batches_in_step) {
+  if (half()) {
+    gradient_factor = 1 / loss_scale.value;
+    const bool finite = std::isfinite(gradient_norm());
+    loss_scale.after(finite);
+    if (loss_scale.value < LossScale::kLeast)
+      return Error{Error::Kind::diverged,
+                   fmt::format("train: step {}: wanted a finite gradient, got NaN or infinity at any loss scale, at rate {:.6g}; "
+                               "try a lower optimizer.rate, or train.precision = \"fp32\"",
+                               at.step + 1, rate)};
+    if (!finite) return {};
   }
+  update_all(next_update(batches_in_step));
   return {};
 }
 
@@ -111,7 +128,7 @@ Update<float> RunState::numbers_of(std::int64_t step, double scale, OptimizerSta
 }
 
 Update<float> RunState::next_update(std::int64_t batches_in_step) {
-  double scale = 1.0 / static_cast<double>(batches_in_step);
+  double scale = gradient_factor / static_cast<double>(batches_in_step);
   if (config.optimizer.clip_norm > 0) scale *= clip_scale(config.optimizer.clip_norm, gradient_norm() * scale);
   return numbers_of(at.step++, scale, optimizer, rate);
 }

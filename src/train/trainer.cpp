@@ -100,7 +100,12 @@ Result<void> Trainer::save(const std::filesystem::path& checkpoint) const { retu
 Result<void> Trainer::restore(const std::filesystem::path& checkpoint) { return read_checkpoint(*state_, checkpoint); }
 
 std::vector<Tensor> Trainer::parameters() const { return state_->net.published(state_->net.parameters()); }
-std::vector<Tensor> Trainer::gradients() const { return state_->net.published(state_->net.parameter_gradients(), true); }
+std::vector<Tensor> Trainer::gradients() const {
+  std::vector<Tensor> gradients = state_->net.published(state_->net.parameter_gradients(), true);
+  for (Tensor& each : gradients)
+    for (float& g : each.values) g *= static_cast<float>(state_->gradient_factor);
+  return gradients;
+}
 std::vector<LayerTime> Trainer::time_layers(int passes) { return soma::time_layers(*state_, passes); }
 
 Model Trainer::model() const {

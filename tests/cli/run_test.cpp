@@ -36,6 +36,16 @@ Json last_line(const std::string& out) {
   return json;
 }
 
+TEST(Train, SaysWhereHalfPrecisionIsEmulated) {
+  const Scratch scratch;
+  const Setting sse4 = {{"SOMA_TARGET=sse4"}};
+  const Outcome outcome = scratch.soma(small_run({"--precision", "fp16", "--json"}), sse4);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("fp16 is emulated: target sse4 has no half-precision multiply-adds (AVX512-FP16); the same "
+                                     "bits, but slower than fp32\n"));
+  EXPECT_EQ(last_line(outcome.out)["precision"], "fp16");
+}
+
 TEST(Train, WritesTheFilesItNamesAndSaysWhatToTypeNext) {
   const Scratch scratch;
   const Outcome outcome = scratch.soma(small_run());

@@ -77,7 +77,8 @@ TEST_F(Usage, ChecksWhatTheCommandLineChanges) {
             "soma: train.strategy: unknown word 'goroutine'; known: team, sequential, spawn, pool, static-pool, data-parallel, "
             "averaging, hogwild\n");
   EXPECT_THAT(refused({"train", "mnist-mlp", "--precision", "fp8"}), HasSubstr("train.precision: unknown word 'fp8'"));
-  EXPECT_THAT(refused({"train", "mnist-mlp", "--precision", "fp16"}, 1), HasSubstr("fp16 is not in this version"));
+  EXPECT_THAT(refused({"train", "mnist-mlp", "--precision", "fp16", "--strategy", "averaging"}),
+              HasSubstr("train.precision: wanted fp32 with train.strategy = \"averaging\""));
   EXPECT_EQ(refused({"train", "mnist-mlp", "--set", "train.epoch=3"}),
             "soma: --set unknown key 'train.epoch'; did you mean 'train.epochs'?\n");
   EXPECT_EQ(refused({"train", "mnist-mlp", "--set", "optimizer.rate=-1"}),

@@ -291,7 +291,12 @@ TEST(CheckConfig, KnowsStrategiesAndPrecisions) {
   EXPECT_THAT(check_error([](Config& c) { c.train.precision = "int8"; }), HasSubstr("train.precision: unknown word 'int8'"));
   Config config = sound();
   config.train.precision = "fp16";
-  EXPECT_EQ(check_config(config).error().kind, Error::Kind::unavailable);
+  check_config(config).value();
+  EXPECT_EQ(check_error([](Config& c) {
+              c.train.precision = "fp16";
+              c.train.strategy = "hogwild";
+            }),
+            "train.precision: wanted fp32 with train.strategy = \"hogwild\", whose workers know no loss scaling, got fp16");
 }
 
 // -------------------------------------------------------------------------------------------- to_toml

@@ -107,6 +107,13 @@ TEST(Trainer, AWarmStepAsksForNoMemory) {
     trainer.step().value();
     EXPECT_EQ(counter.count(), 0) << strategy;
   }
+  config.train.strategy = "team";
+  config.train.precision = "fp16";
+  Trainer half = make(config, data);
+  half.step().value();
+  const AllocationCounter counter;
+  half.step().value();
+  EXPECT_EQ(counter.count(), 0);
 }
 
 TEST(Trainer, AccumulatingTwoBatchesIsOneOfTwiceTheSize) {

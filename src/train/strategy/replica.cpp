@@ -22,6 +22,7 @@ bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t row
       loss_and_gradient(run.config.loss, net_.output(), labels_.data(), rows, net_.output_size(), net_.output_gradient());
   sum += batch;
   finite = finite && std::isfinite(batch.loss);
+  run.scale_up(net_.output_gradient(), rows * net_.output_size());
   if (finite) net_.backward(rows, mode, accumulate);
   return finite;
 }
