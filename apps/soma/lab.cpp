@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "allocations.h"
 #include "command.h"
 #include "soma/report.h"
 #include "table.h"
@@ -66,6 +67,7 @@ int run_lab(const Options& options) {
   LabOptions lab;
   lab.quick = options.quick;
   lab.threads = options.threads;
+  lab.count_allocations = count_allocations;
   const bool watched = is_terminal(stderr);
   lab.progress = [watched](std::string_view line) {
     if (watched) fmt::print(stderr, "\r\x1b[2K{}", line);
