@@ -31,6 +31,8 @@ constexpr std::array kExperiments = {
     Experiment{"cnn-timeline", "What did each optimisation of a small CNN bring, from nested loops on?", &run_cnn_timeline},
     Experiment{"neuro-go", "How fast do a master and its workers train one small network, and on how much memory?",
                &run_neuro_go},
+    Experiment{"thesis-speedup", "What does exemplar parallelism bring with 1 to 16 workers, in time and in accuracy?",
+               &run_thesis_speedup},
 };
 
 }  // namespace
