@@ -7,6 +7,7 @@
 #include <memory>
 #include <system_error>
 
+#include "allocations.h"
 #include "command.h"
 #include "soma/report.h"
 #include "table.h"
@@ -70,6 +71,7 @@ int run_lab(const Options& options) {
   lab.threads = options.threads;
   std::error_code unknown;
   lab.program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
+  lab.count_allocations = count_allocations;
   const bool watched = is_terminal(stderr);
   lab.progress = [watched](std::string_view line) {
     if (watched) fmt::print(stderr, "\r\x1b[2K{}", line);

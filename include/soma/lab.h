@@ -1,6 +1,7 @@
 // an experiment's name → LabReport: what was measured on this machine, beside what others have published, as plain data.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -69,6 +70,8 @@ struct LabOptions {
   int threads = 0;                                      ///< 0 = all cores
   std::string program = {};                             ///< path of the soma program, for experiments with processes of their own
   std::function<void(std::string_view)> progress = {};  ///< a line about what is being measured now
+  /// Runs the work and says how often the process asked for memory in it. A library cannot count that; empty: nobody does.
+  std::function<std::int64_t(const std::function<void()>& work)> count_allocations = {};
 };
 
 struct ExperimentInfo {

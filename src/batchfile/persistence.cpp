@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "batchfile/network_file.h"
+#include "core/file.h"
+#include "model/safetensors.h"
 #include "soma/model.h"
 
 namespace soma {
@@ -69,9 +71,15 @@ Result<void> write_persistence(const Trained& trained, const RunMark& mark, cons
 }
 
 Result<Persisted> read_persistence(const std::filesystem::path& file) {
-  auto contents = read_safetensors(file);
+  auto bytes = read_file(file);
+  if (!bytes) return bytes.error();
+  return parse_persistence(*bytes, file.string());
+}
+
+Result<Persisted> parse_persistence(std::string_view bytes, std::string_view origin) {
+  auto contents = parse_safetensors(bytes, origin);
   if (!contents) return contents.error();
-  const auto fail = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", file.string(), what)}; };
+  const auto fail = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", origin, what)}; };
   Words words(*contents);
   if (words.text("format") != kFormat)
     return fail(fmt::format("wanted a PersistenceFile that soma batch wrote ('{}'), got another kind of file; try another path",
@@ -90,7 +98,7 @@ Result<Persisted> read_persistence(const std::filesystem::path& file) {
   mark.result_size = words.number<std::int64_t>("result_size");
   const std::string network = words.text("network");
   if (!words.missing().empty()) return fail(fmt::format("wanted '{}' in its metadata, got none", words.missing()));
-  auto layers = parse_network(network, file.string());
+  auto layers = parse_network(network, origin);
   if (!layers) return Error{Error::Kind::data, layers.error().message};
   trained.layers = std::move(*layers);
 

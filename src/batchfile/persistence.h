@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "batchfile/online.h"
@@ -34,5 +35,8 @@ struct Persisted {
 
 [[nodiscard]] Result<void> write_persistence(const Trained& trained, const RunMark& mark, const std::filesystem::path& file);
 [[nodiscard]] Result<Persisted> read_persistence(const std::filesystem::path& file);
+
+/// The same from the bytes of the file; `origin` names it in errors.
+[[nodiscard]] Result<Persisted> parse_persistence(std::string_view bytes, std::string_view origin);
 
 }  // namespace soma

@@ -1,4 +1,6 @@
-// what a pass found → a line of the result file, in the thesis's columns.
+// what a pass found → a line of the result file, in the thesis's columns; the text of a result file → with one line more.
+#include "batchfile/result.h"
+
 #include <fmt/format.h>
 
 #include "soma/batchfile.h"
@@ -18,6 +20,13 @@ std::string to_line(const BatchResult& r) {
   const double percent = 100.0 / static_cast<double>(r.correct + r.incorrect);
   return line + fmt::format("{};{};{:.10f};{:.10f};{:.10f}", r.correct, r.incorrect, static_cast<double>(r.correct) * percent,
                             static_cast<double>(r.incorrect) * percent, r.error_rate);
+}
+
+std::string with_result_line(std::string text, std::string_view line) {
+  const std::size_t end = text.rfind('\n');
+  text.resize(end == std::string::npos ? 0 : end + 1);
+  if (text.empty()) text = batch_result_header() + "\n";
+  return text.append(line).append("\n");
 }
 
 }  // namespace soma

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "batchfile/persistence.h"
+#include "batchfile/result.h"
 #include "batchfile/samples.h"
 #include "batchfile/workers.h"
 #include "core/file.h"
@@ -118,36 +119,32 @@ class Runner {
         latest = mark;
     }
     const auto units = static_cast<std::int64_t>(batch_.units.size());
-    if (latest) mark_.run = latest->run;
-    if (!latest || !all_persist || latest->units >= units) {
-      ++mark_.run;
-      return latest ? finish_line(*latest) : Result<void>();
+    if (!latest) {
+      mark_.run = 1;
+      return {};
     }
-    report_.skipped = mark_.units = latest->units;
-    return finish_line(*latest);
+    const auto mended = finish_line(*latest);
+    if (!mended) return mended.error();
+    // A run whose last line was missing has not been to its end; one that has is run once more.
+    const bool over = !all_persist || (latest->units >= units && !*mended);
+    mark_.run = latest->run + (over ? 1 : 0);
+    if (!over) report_.skipped = mark_.units = latest->units;
+    return {};
   }
 
-  /// A result line that a kill has kept from its file.
-  Result<void> finish_line(const RunMark& mark) {
-    if (mark.result_file.empty()) return {};
+  /// Writes the result line that a kill has kept from its file; false when it is there.
+  static Result<bool> finish_line(const RunMark& mark) {
+    if (mark.result_file.empty()) return false;
     std::string text;
     if (is_there(mark.result_file)) {
       auto read = read_file(mark.result_file);
       if (!read) return read.error();
       text = std::move(*read);
     }
-    if (static_cast<std::int64_t>(text.size()) != mark.result_size) return {};
-    return write_file(mark.result_file, with_line(std::move(text), mark.result_line));
-  }
-
-  /// The result file with one more line; a header first, and no half line.
-  static std::string with_line(std::string text, std::string_view line) {
-    if (const std::size_t end = text.rfind('\n'); end == std::string::npos)
-      text.clear();
-    else
-      text.resize(end + 1);
-    if (text.empty()) text = batch_result_header() + "\n";
-    return text.append(line).append("\n");
+    if (static_cast<std::int64_t>(text.size()) != mark.result_size) return false;
+    if (auto written = write_file(mark.result_file, with_result_line(std::move(text), mark.result_line)); !written)
+      return written.error();
+    return true;
   }
 
   Result<void> unit(const BatchUnit& unit, std::int64_t index) {
@@ -285,7 +282,7 @@ class Runner {
       if (auto written = write_persistence(*trained_, mark_, s.persistence_file); !written) return written;
     }
     if (s.result_file.empty()) return {};
-    return write_file(s.result_file, with_line(std::move(text), mark_.result_line));
+    return write_file(s.result_file, with_result_line(std::move(text), mark_.result_line));
   }
 
   const BatchFile& batch_;

@@ -24,11 +24,21 @@ constexpr int kVectors = static_cast<int>(kPanel / hn::MaxLanes(Floats()));  // 
 constexpr int kSums = (kManyRegisters ? 24 : 12) / kVectors;  // of sixteen lanes, which leaves registers for the factors
 constexpr int kMaxRows = kManyRegisters ? 6 : 3;
 
-/// The sum of sixteen lanes, by halves.
-HWY_INLINE float sum_lanes(float* lane) {
-  for (std::int64_t half = kPanel / 2; half > 0; half /= 2)
-    for (std::int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
-  return lane[0];
+template <class D>
+HWY_INLINE float fold(D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(d) == 1) {
+    return hn::GetLane(v);
+  } else {
+    const hn::Half<D> half;
+    return fold(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+/// The sum of sixteen lanes, by halves: the same additions whatever the length of a vector.
+HWY_INLINE float sum_lanes(V (&part)[kVectors]) {
+  for (int half = kVectors / 2; half > 0; half /= 2)
+    for (int v = 0; v < half; ++v) part[v] = hn::Add(part[v], part[v + half]);
+  return fold(Floats(), part[0]);
 }
 
 /// kRows rows of a with kColumns rows of b.
@@ -67,15 +77,10 @@ HWY_ATTR HWY_NOINLINE void tile(const Dots<float>& g, std::int64_t i, std::int64
   if (whole < g.depth)
     add_panel([&](const float* x, std::int64_t first)
                   HWY_ATTR { return load_some(x, std::clamp<std::int64_t>(g.depth - whole - first, 0, step)); });
-  HWY_ALIGN float lane[kRows][kColumns][kPanel];
 #pragma GCC unroll 32
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 32
-    for (int c = 0; c < kColumns; ++c)
-#pragma GCC unroll 32
-      for (int v = 0; v < kVectors; ++v) hn::Store(sum[r][c][v], d, lane[r][c] + v * step);
-  for (int r = 0; r < kRows; ++r)
-    for (int c = 0; c < kColumns; ++c) g.c[(i + r) * g.c_row + k + c] = sum_lanes(lane[r][c]);
+    for (int c = 0; c < kColumns; ++c) g.c[(i + r) * g.c_row + k + c] = sum_lanes(sum[r][c]);
 }
 
 template <int kRows>

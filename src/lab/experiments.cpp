@@ -30,6 +30,10 @@ constexpr std::array kExperiments = {
                &run_go_service_layers},
     Experiment{"toynn-platforms", "What does one small network cost on every platform at hand?", &run_toynn_platforms},
     Experiment{"cnn-timeline", "What did each optimisation of a small CNN bring, from nested loops on?", &run_cnn_timeline},
+    Experiment{"neuro-go", "How fast do a master and its workers train one small network, and on how much memory?",
+               &run_neuro_go},
+    Experiment{"thesis-speedup", "What does exemplar parallelism bring with 1 to 16 workers, in time and in accuracy?",
+               &run_thesis_speedup},
 };
 
 }  // namespace

@@ -56,9 +56,12 @@ Result<void> RunState::step() {
   const std::int64_t count = std::min(config.train.accumulate, left);
   // Whoever asks for gradients asks at the end of an epoch; clipping and loss scaling need all of them before the first is used.
   const bool fused = config.train.accumulate == 1 && config.optimizer.clip_norm == 0 && left > 1 && !half();
-  for (std::int64_t i = 0; i < count; ++i)
-    if (auto done = strategy ? strategy->take(*this, i == 0) : batch(i, fused); !done) return done;
-  if (strategy ? !strategy->moves_parameters() : !fused)
+  using Gradient = SampleStrategy::Gradient;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Gradient gradient = fused ? Gradient::use : i == 0 ? Gradient::replace : Gradient::add;
+    if (auto done = strategy ? strategy->take(*this, gradient) : batch(i, fused); !done) return done;
+  }
+  if (!fused && !(strategy && strategy->moves_parameters()))
     if (auto done = move(count); !done) return done;
   at.seconds += since(start);
   if (at.next == samples()) end_epoch();

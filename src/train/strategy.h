@@ -30,12 +30,14 @@ class SampleStrategy {
   SampleStrategy& operator=(const SampleStrategy&) = delete;
   virtual ~SampleStrategy() = default;
 
-  /// False: take() leaves the gradient of the batch for the run to apply. True: take() has moved the parameters itself.
+  /// Whether take() always moves the parameters itself.
   [[nodiscard]] virtual bool moves_parameters() const = 0;
 
-  /// The samples from at.next on: adds to at.sum, and moves at.next and at.batch (and at.step with the parameters). `first`: the
-  /// gradient replaces what is there, else it is added. Fails when a loss is not finite.
-  [[nodiscard]] virtual Result<void> take(RunState& run, bool first) = 0;
+  /// The samples from at.next on: adds to at.sum, and moves at.next and at.batch (and at.step with the parameters). What becomes
+  /// of their gradient when the strategy does not always use it up: `replace` puts it into the run's, `add` adds it there, and
+  /// `use` moves the parameters by it at once and leaves the run's alone. Fails when a loss is not finite.
+  enum class Gradient { replace, add, use };
+  [[nodiscard]] virtual Result<void> take(RunState& run, Gradient gradient) = 0;
 
   /// Optimizer steps in an epoch, for schedules.
   [[nodiscard]] virtual std::int64_t steps_per_epoch(const RunState& run) const = 0;

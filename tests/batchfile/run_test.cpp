@@ -180,6 +180,13 @@ TEST_F(Run, MendsTheResultFile) {
   EXPECT_EQ(run(lines).skipped, 2);
   EXPECT_EQ(results("r"), whole);
 
+  // The last line missing: the run is not over, but has nothing left to do.
+  scratch.write("r", scratch.read("r").substr(0, scratch.read("r").rfind("test")));
+  const BatchReport rest = run(lines);
+  EXPECT_EQ(rest.skipped, 3);
+  EXPECT_TRUE(rest.results.empty());
+  EXPECT_EQ(results("r"), whole);
+
   scratch.write("s", raw.substr(0, raw.size() - 20));
   (void)run("ResultFile: s\nTrain: 1\n");
   const std::string mended = scratch.read("s");

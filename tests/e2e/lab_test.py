@@ -1,12 +1,17 @@
-# soma lab run EXPERIMENT --quick --out DIR → report.json with the published figures in it, marked, and a verdict for each row of them.
+# soma lab run EXPERIMENT --quick --out DIR → report.json with the published figures in it, marked, a verdict for each row of them, and
+# a page that a browser shows as it should.
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-soma = sys.argv[1]
+from photograph import photograph
+
+soma, pictures = sys.argv[1:]
 
 # Figures as their authors published them, where each must turn up, and how many rows of them there are to judge.
 STUDIES = {
@@ -17,6 +22,11 @@ STUDIES = {
     "cnn-timeline": {
         "table": "Published: the C program", "verdicts": 13, "figures": [1556.74, 77, 9868],
         "epochs": [0.2594, 0.0983, 0.0757, 0.0674, 0.0585, 0.0477, 0.0418, 0.0412, 0.0408, 0.0331, 92.58, 99.0]},
+    "neuro-go": {"table": "Published: neuro-go, in Go", "verdicts": 3, "figures": [14, 1.00, 97.42, 4, 5.89, 97.37]},
+    "thesis-speedup": {
+        "table": "Published: the Go thesis", "verdicts": 18,
+        "figures": [93.24, 95.22, 99.03, 90.18, 95.12, 99.02, 97.14, 99.26, 93.07, 94.83, 97.35, 97.62, 252, 142.33, 56.49, 320, 432, 498,
+                    1005.80, 201.82, 66.8, 36.7, 93.2, 92.1]},
     "toynn-platforms": {"table": "Published", "verdicts": 9, "figures": [260, 160, 95, 24, 9, 5.4, 620000, 100000]},
 }
 
@@ -45,12 +55,23 @@ def check(name, study, report):
     assert report["notes"]
 
 
+shutil.rmtree(pictures, ignore_errors=True)
+os.makedirs(pictures)
 with tempfile.TemporaryDirectory() as place:
+    pages = {}
     for name, study in STUDIES.items():
         start = time.monotonic()
         out = Path(place) / name
         subprocess.run([soma, "lab", "run", name, "--quick", "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
-        check(name, study, json.loads((out / "report.json").read_text()))
-        page = (out / "report.html").read_text()
-        assert "What this run bears out" in page
+        report = json.loads((out / "report.json").read_text())
+        check(name, study, report)
+        pages[name] = out / "report.html"
+        assert "What this run bears out" in pages[name].read_text()
+        if name == "neuro-go":
+            assert [verdict["holds"] for verdict in report["verdicts"] if "no allocations" in verdict["text"]] == [True]
         print(f"{name}: {time.monotonic() - start:.0f} s")
+    faults = {where: found for where, found in photograph(pages, pictures).items() if found}
+for where, found in faults.items():
+    print(f"{where}:", *found, sep="\n  ")
+if faults:
+    sys.exit(1)

@@ -2,8 +2,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "batchfile/persistence.h"
+#include "core/file.h"
 #include "soma/soma.h"
 
 namespace {
@@ -30,6 +34,14 @@ constexpr std::string_view kInferJson =
 constexpr std::string_view kInferBinary =
     "\x62{\"inputs\":[{\"name\":\"input\",\"shape\":[1,4],\"datatype\":\"UINT8\",\"parameters\":{\"binary_data_size\":4}}]}abcd"sv;
 constexpr std::string_view kInferRaw = "\x00\x00\x00\x80\x3f\x00\x00\x00\x40\x00\x00\x00\x00\x00\x00\xc0\x7f"sv;
+
+// The first byte says what it is: a batch file, a network, a persistence file, a result file.
+constexpr std::string_view kBatch =
+    "\0NetworkFile: net\nTrainFile: data\nPreProcessing: Proportional\nParallel: 2\nWorkerBatch: 10\nLearningRate: 0.8\nLambda: "
+    "1e-7\n"
+    "MinWeight: -0.1\nMaxWeight: 0.1\nResultFile: results\nPersistenceFile: weights\n\nTrain: 2\nTestFile: data\nTest: 1\n"sv;
+constexpr std::string_view kNetwork = "\x01Identity, 2\nELU, 3\nSoftMax, 2\n"sv;
+constexpr std::string_view kResults = "\x03Mode;CPUs\ntrain;2\ntest;"sv;
 
 void write(const std::filesystem::path& file, std::string_view contents) {
   std::filesystem::create_directories(file.parent_path());
@@ -64,6 +76,13 @@ int main(int argc, char** argv) try {
   write(place / "http/post", kPost);
   write(place / "http/chunked", kChunked);
   write(place / "http/gzip", std::string(1, '\0') + std::string(kGzip));
+  write(place / "batch/batch", kBatch);
+  write(place / "batch/network", kNetwork);
+  write(place / "batch/results", kResults);
+  const soma::Trained trained = {
+      {{soma::BatchLayer::Kind::identity, 1}, {soma::BatchLayer::Kind::elu, 1}}, std::vector<double>(16, 0.5), 1, 2, 3};
+  soma::write_persistence(trained, {}, place / "batch/weights").value();
+  write(place / "batch/weights", "\x02" + soma::read_file(place / "batch/weights").value());
   write(place / "infer/json", kInferJson);
   write(place / "infer/binary", kInferBinary);
   write(place / "infer/raw", kInferRaw);

@@ -156,6 +156,27 @@ TEST(Strategies, DataParallelSumsTheWholeGradient) {
     for (std::size_t i = 0; i < want[p].size(); ++i) ASSERT_NEAR(got[p][i], want[p][i], 1e-6);
 }
 
+// Piece by piece while it is added up, or when all of it is there (a norm that clips nothing asks for that): the same but for
+// where the mean's factor is rounded.
+TEST(Strategies, DataParallelUsesAGradientUpAsItWouldBeApplied) {
+  const RunData data = run_data();
+  for (const auto kind : {OptimizerConfig::Kind::momentum, OptimizerConfig::Kind::adam}) {
+    Config config = with("data-parallel");
+    config.optimizer.kind = kind;
+    config.optimizer.weight_decay = 0.01;
+    Config kept = config;
+    kept.optimizer.clip_norm = 1e9;
+    Trainer at_once = make(config, data), later = make(kept, data);
+    for (int i = 0; i < 3; ++i) {
+      at_once.step().value();
+      later.step().value();
+    }
+    const auto want = weights(later), got = weights(at_once);
+    for (std::size_t p = 0; p < want.size(); ++p)
+      for (std::size_t i = 0; i < want[p].size(); ++i) ASSERT_NEAR(got[p][i], want[p][i], 1e-4);
+  }
+}
+
 TEST(Strategies, WeightedMergeMovesFurtherThanTheAverage) {
   const RunData data = run_data();
   Config average = with("averaging"), weighted = with("averaging");

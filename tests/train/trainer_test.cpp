@@ -97,16 +97,17 @@ TEST(Trainer, AWarmStepAsksForNoMemory) {
   Config config = small_config();
   config.train.batch = 64;
   config.train.threads = 2;
-  config.optimizer.clip_norm = 1;
-  for (const char* strategy : {"team", "sequential", "data-parallel", "averaging", "hogwild"}) {
-    config.train.strategy = strategy;
-    config.train.worker_batch = 32;
-    Trainer trainer = make(config, data);
-    trainer.step().value();
-    const AllocationCounter counter;
-    trainer.step().value();
-    EXPECT_EQ(counter.count(), 0) << strategy;
-  }
+  config.train.worker_batch = 32;
+  for (const char* strategy : {"team", "sequential", "data-parallel", "averaging", "hogwild"})
+    for (const double clip_norm : {0, 1}) {  // gradients used up at once, and kept until all are there
+      config.train.strategy = strategy;
+      config.optimizer.clip_norm = clip_norm;
+      Trainer trainer = make(config, data);
+      trainer.step().value();
+      const AllocationCounter counter;
+      trainer.step().value();
+      EXPECT_EQ(counter.count(), 0) << strategy << ", clip_norm " << clip_norm;
+    }
   config.train.strategy = "team";
   config.train.precision = "fp16";
   Trainer half = make(config, data);

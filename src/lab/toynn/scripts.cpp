@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdlib>
 #include <sstream>
 
 #include "core/file.h"
@@ -26,28 +25,20 @@ std::string text_of(const ToyRows& rows) {
 }  // namespace
 
 Result<ScriptDirectory> ScriptDirectory::create(const ToyRows& rows) {
-  std::error_code failed;
-  std::string pattern = (std::filesystem::temp_directory_path(failed) / "soma-toynn-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr)
-    return Error{Error::Kind::io, fmt::format("{}: wanted a directory for scripts, got none; try setting TMPDIR", pattern)};
-  ScriptDirectory directory{std::filesystem::path(pattern)};
+  auto place = ScratchDirectory::create("toynn");
+  if (!place) return place.error();
   for (const Script& script : toynn_scripts())
-    if (auto written = write_file(directory.path_ / script.name, script.text); !written) return written.error();
-  if (auto written = write_file(directory.path_ / "rows", text_of(rows)); !written) return written.error();
-  return directory;
-}
-
-ScriptDirectory::~ScriptDirectory() {
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+    if (auto written = write_file(place->path() / script.name, script.text); !written) return written.error();
+  if (auto written = write_file(place->path() / "rows", text_of(rows)); !written) return written.error();
+  return ScriptDirectory(std::move(*place));
 }
 
 Result<std::string> ScriptDirectory::run(Language language, const ScriptJob& job) const {
   std::vector<std::string> command;
   if (language == Language::go) {
-    const std::filesystem::path program = path_ / "toynn";
+    const std::filesystem::path program = place_.path() / "toynn";
     if (!std::filesystem::exists(program))
-      if (auto built = run_command({"go", "build", "-o", program.string(), (path_ / "toynn.go").string()}); !built)
+      if (auto built = run_command({"go", "build", "-o", program.string(), (place_.path() / "toynn.go").string()}); !built)
         return built.error();
     command = {program.string()};
   } else {
@@ -57,9 +48,9 @@ Result<std::string> ScriptDirectory::run(Language language, const ScriptJob& job
     if (language == Language::numpy)
       if (auto there = run_command({"python3", "-c", "import numpy"}); !there)
         return Error{Error::Kind::unavailable, "NumPy: wanted it for python3, found none; try apt-get install python3-numpy"};
-    command = {"python3", (path_ / name).string()};
+    command = {"python3", (place_.path() / name).string()};
   }
-  command.insert(command.end(), {(path_ / "rows").string(), fmt::format("{}", fmt::join(job.sizes, ",")),
+  command.insert(command.end(), {(place_.path() / "rows").string(), fmt::format("{}", fmt::join(job.sizes, ",")),
                                  fmt::format("{}", fmt::join(job.batches, ",")), fmt::format("{}", job.budget),
                                  fmt::format("{}", job.cap), fmt::format("{}", job.rate)});
   return run_command(command);

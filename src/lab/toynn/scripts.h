@@ -1,11 +1,11 @@
 // a script of bench/toynn → its readings, where the language it is written in is on this machine.
 #pragma once
 
-#include <filesystem>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "lab/scratch_directory.h"
 #include "lab/toynn/platform.h"
 
 namespace soma {
@@ -39,9 +39,6 @@ struct ScriptJob {
 class ScriptDirectory {
  public:
   [[nodiscard]] static Result<ScriptDirectory> create(const ToyRows& rows);
-  ScriptDirectory(ScriptDirectory&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
-  ScriptDirectory& operator=(ScriptDirectory&&) = delete;
-  ~ScriptDirectory();
 
   /// Fails as unavailable where the language is not there.
   [[nodiscard]] Result<std::vector<ToyReading>> measure(Language language, const ScriptJob& job) const;
@@ -49,10 +46,10 @@ class ScriptDirectory {
   [[nodiscard]] Result<std::vector<double>> outputs(Language language, const ScriptJob& job) const;
 
  private:
-  explicit ScriptDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  explicit ScriptDirectory(ScratchDirectory place) : place_(std::move(place)) {}
   [[nodiscard]] Result<std::string> run(Language language, const ScriptJob& job) const;
 
-  std::filesystem::path path_;
+  ScratchDirectory place_;
 };
 
 }  // namespace soma

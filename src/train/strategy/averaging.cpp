@@ -24,7 +24,7 @@ class Averaging final : public SampleStrategy {
     return (run.samples() + round - 1) / round * ((train.worker_batch + train.batch - 1) / train.batch);
   }
 
-  Result<void> take(RunState& run, bool) override {
+  Result<void> take(RunState& run, Gradient) override {
     const std::int64_t each = run.config.train.worker_batch, batch = run.config.train.batch;
     const std::int64_t per_worker = (each + batch - 1) / batch;  // batches, for dropout
     const auto active =
@@ -38,7 +38,7 @@ class Averaging final : public SampleStrategy {
         std::int64_t at = run.at.next + k * each, pass = run.at.batch + k * per_worker;
         const std::int64_t last = std::min(at + each, run.samples());
         for (; at < last; at += batch, ++pass) {
-          if (!replica.gradient(run, at, std::min(batch, last - at), pass, false)) return;
+          if (!replica.gradient(run, at, std::min(batch, last - at), pass)) return;
           replica.update(run, run.at.step + replica.steps);
         }
       }

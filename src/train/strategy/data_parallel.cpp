@@ -20,7 +20,7 @@ class DataParallel final : public SampleStrategy {
     return (run.samples() + per_step - 1) / per_step;
   }
 
-  Result<void> take(RunState& run, bool first) override {
+  Result<void> take(RunState& run, Gradient gradient) override {
     const std::int64_t rows = std::min(run.config.train.batch, run.samples() - run.at.next);
     const auto workers = static_cast<std::int64_t>(replicas_.size());
     const auto begin_of = [&](std::int64_t k) { return rows * k / workers; };
@@ -31,7 +31,7 @@ class DataParallel final : public SampleStrategy {
         const std::int64_t from = begin_of(k), count = begin_of(k + 1) - from;
         if (count == 0) continue;
         replica.net().use_parameters(run.net.parameters());
-        replica.gradient(run, run.at.next + from, count, run.at.batch * workers + k, false);
+        replica.gradient(run, run.at.next + from, count, run.at.batch * workers + k, true);
       }
     });
     LossSum sum;
@@ -41,7 +41,10 @@ class DataParallel final : public SampleStrategy {
       finite = finite && replica->finite;
     }
     if (!finite) return not_finite(run);
-    add_up(run, sum.weight, first);
+    if (gradient == Gradient::use)
+      move(run, run.numbers_of(run.at.step++, 1 / sum.weight, run.optimizer, run.rate));
+    else
+      add_up(run, static_cast<float>(1 / sum.weight), gradient == Gradient::replace);
     run.at.sum += sum;
     run.at.next += rows;
     ++run.at.batch;
@@ -49,27 +52,53 @@ class DataParallel final : public SampleStrategy {
   }
 
  private:
-  /// Each worker has the gradient of the mean over its own samples: weighted by them, the sum is that of the whole batch.
-  void add_up(RunState& run, double weight, bool first) {
-    constexpr std::int64_t kPiece = 2048;  // 8 KiB: stays in the first cache from one worker to the next
+  /// f(first, n, sum) for each piece of the parameters, with the sum of its gradients over the workers. The sum lies in the place
+  /// of the first worker's: a piece stays in the first cache until it is used.
+  template <class F>
+  void each_piece(RunState& run, const F& f) {
+    constexpr std::int64_t kPiece = 2048;  // 8 KiB
     const std::int64_t all = run.net.plan().trained_end;
-    const Kernels<float>& kernels = run.net.kernels();
     run.team.share((all + kPiece - 1) / kPiece, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t piece = begin; piece < end; ++piece) {
-        const std::int64_t from = piece * kPiece, n = std::min(kPiece, all - from);
-        float* total = run.net.parameter_gradients() + from;
-        bool fresh = first;
+      for (std::int64_t from = begin * kPiece; from < std::min(end * kPiece, all); from += kPiece) {
+        const std::int64_t n = std::min(kPiece, all - from);
+        float* sum = nullptr;
         for (const auto& replica : replicas_) {
           if (replica->sum.weight == 0) continue;
           float* part = replica->net().parameter_gradients() + from;
-          kernels.scale(static_cast<float>(replica->sum.weight / weight), part, n);
-          if (fresh)
-            std::copy(part, part + n, total);
+          if (sum == nullptr)
+            sum = part;
           else
-            kernels.add(total, part, total, n);
-          fresh = false;
+            run.net.kernels().add(sum, part, sum, n);
         }
+        if (sum != nullptr) f(from, n, sum);
       }
+    });
+  }
+
+  /// Parameters moved by the mean gradient of the batch, which is forgotten.
+  void move(RunState& run, const Update<float>& update) {
+    const Update<float> biases = without_penalties(update);
+    const auto at = [](Block<float>& state, std::int64_t i) { return state.size() > 0 ? state.data() + i : nullptr; };
+    each_piece(run, [&](std::int64_t first, std::int64_t n, float* sum) {
+      const std::int64_t weights = std::clamp<std::int64_t>(run.net.plan().weight_end - first, 0, n);
+      const auto apply = [&](const Update<float>& numbers, std::int64_t i, std::int64_t count) {
+        run.net.kernels().update(numbers, run.net.parameters() + i, sum + (i - first), at(run.state0, i), at(run.state1, i),
+                                 count);
+      };
+      if (weights > 0) apply(update, first, weights);
+      if (weights < n) apply(biases, first + weights, n - weights);
+    });
+  }
+
+  /// The mean gradient of the batch, in the run's place.
+  void add_up(RunState& run, float scale, bool replace) {
+    each_piece(run, [&](std::int64_t first, std::int64_t n, float* sum) {
+      float* total = run.net.parameter_gradients() + first;
+      run.net.kernels().scale(scale, sum, n);
+      if (replace)
+        std::copy(sum, sum + n, total);
+      else
+        run.net.kernels().add(total, sum, total, n);
     });
   }
 

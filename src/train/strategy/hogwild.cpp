@@ -28,7 +28,7 @@ class Hogwild final : public SampleStrategy {
   }
 
   /// About worker_batch samples for each worker; whoever is free takes the next batch.
-  Result<void> take(RunState& run, bool) override {
+  Result<void> take(RunState& run, Gradient) override {
     const std::int64_t batch = run.config.train.batch, workers = run.config.train.workers;
     const std::int64_t wanted = std::max<std::int64_t>(1, run.config.train.worker_batch / batch) * workers;
     const std::int64_t batches = std::min(wanted, (run.samples() - run.at.next + batch - 1) / batch);
@@ -67,7 +67,7 @@ class Hogwild final : public SampleStrategy {
     float* shared = const_cast<float*>(run.net.parameters());
     float* own = replica.net().parameters();
     for (std::int64_t p = 0; p < seen.size(); ++p) seen.data()[p] = own[p] = peek(shared[p]);
-    if (!replica.gradient(run, first, rows, run.at.batch + i, false)) return false;
+    if (!replica.gradient(run, first, rows, run.at.batch + i)) return false;
     replica.update(run, run.at.step + i);
     for (std::int64_t p = 0; p < seen.size(); ++p)
       if (const float moved = own[p] - seen.data()[p]; moved != 0) poke(shared[p], peek(shared[p]) + moved);

@@ -14,7 +14,7 @@ Replica::Replica(const RunState& run, std::int64_t rows)
       net_(make_plan(run.config.network, rows, true).value(), run.net.kernels(), alone_),
       labels_(static_cast<std::size_t>(rows)) {}
 
-bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, bool accumulate) {
+bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, bool summed) {
   run.batches.fill(first, rows, net_.input(), labels_.data());
   const Net<float>::Mode mode{true, run.config.train.seed, static_cast<std::uint64_t>(pass)};
   net_.forward(rows, mode);
@@ -23,7 +23,8 @@ bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t row
   sum += batch;
   finite = finite && std::isfinite(batch.loss);
   run.scale_up(net_.output_gradient(), rows * net_.output_size());
-  if (finite) net_.backward(rows, mode, accumulate);
+  if (summed) net_.kernels().scale(static_cast<float>(batch.weight), net_.output_gradient(), rows * net_.output_size());
+  if (finite) net_.backward(rows, mode, false);
   return finite;
 }
 

@@ -17,9 +17,9 @@ class Replica {
 
   Net<float>& net() { return net_; }
 
-  /// Samples [first, first + rows) of the epoch: loss into sum(), gradient of their mean loss into net(). `pass` tells dropout
-  /// which batch this is. False when the loss is not finite.
-  bool gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, bool accumulate);
+  /// Samples [first, first + rows) of the epoch: loss into sum, gradient of their mean loss (`summed`: of their weighted sum)
+  /// into net(). `pass` tells dropout which batch this is. False when the loss is not finite.
+  bool gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, bool summed = false);
 
   /// Moves net()'s parameters by the gradient, as optimizer step number `step` (0-based).
   void update(const RunState& run, std::int64_t step);
