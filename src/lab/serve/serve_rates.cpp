@@ -14,6 +14,7 @@
 #include "lab/command.h"
 #include "lab/experiment.h"
 #include "lab/measure.h"
+#include "lab/scratch_directory.h"
 #include "lab/serve/load.h"
 #include "lab/serve/server_process.h"
 #include "soma/config.h"
@@ -25,28 +26,6 @@ namespace soma {
 namespace {
 
 constexpr int kConnections = 32;
-
-/// A directory for models and nginx's files, gone with this.
-class Place {
- public:
-  static Result<Place> create() {
-    std::error_code failed;
-    std::string pattern = (std::filesystem::temp_directory_path(failed) / "soma-serve-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr)
-      return Error{Error::Kind::io, fmt::format("{}: wanted a directory, got none; try setting TMPDIR", pattern)};
-    return Place(std::filesystem::path(pattern));
-  }
-  Place(Place&& other) noexcept : path(std::exchange(other.path, {})) {}
-  Place& operator=(Place&&) = delete;
-  ~Place() {
-    std::error_code ignored;
-    if (!path.empty()) std::filesystem::remove_all(path, ignored);
-  }
-  std::filesystem::path path;
-
- private:
-  explicit Place(std::filesystem::path made) : path(std::move(made)) {}
-};
 
 /// What is asked of one server in every round, in the order of its columns.
 struct Readings {
@@ -82,9 +61,9 @@ Result<Trained> trained_for_a_moment(const char* name) {
   return Trained{std::move(*data), std::move(report->model)};
 }
 
-Result<Subject> start_soma(const std::string& name, const Model& model, const LabOptions& options, const Place& place, int core,
-                           const Dataset& pixels) {
-  const std::filesystem::path file = place.path / (name + ".onnx");
+Result<Subject> start_soma(const std::string& name, const Model& model, const LabOptions& options, const ScratchDirectory& place,
+                           int core, const Dataset& pixels) {
+  const std::filesystem::path file = place.path() / (name + ".onnx");
   if (auto written = write_onnx(model, file); !written) return written.error();
   auto predictor = Predictor::create(model, {.threads = 1});
   if (!predictor) return predictor.error();
@@ -98,10 +77,10 @@ Result<Subject> start_soma(const std::string& name, const Model& model, const La
   return Subject{name, std::move(*server), model.class_names[static_cast<std::size_t>(predicted->front().label)], {}};
 }
 
-Result<Subject> start_nginx(const Place& place, int core) {
+Result<Subject> start_nginx(const ScratchDirectory& place, int core) {
   auto port = free_port();
   if (!port) return port.error();
-  const std::string directory = place.path.string();
+  const std::string directory = place.path().string();
   const std::string configuration = fmt::format(
       "daemon off; master_process off; worker_processes 1; pid {0}/nginx.pid; error_log /dev/null;\n"
       "events {{ worker_connections 1024; }}\n"
@@ -110,7 +89,7 @@ Result<Subject> start_nginx(const Place& place, int core) {
       "  uwsgi_temp_path {0}/uwsgi; scgi_temp_path {0}/scgi;\n"
       "  server {{ listen 127.0.0.1:{1}; location / {{ return 200 \"7\"; }} }}\n}}\n",
       directory, *port);
-  const std::filesystem::path file = place.path / "nginx.conf";
+  const std::filesystem::path file = place.path() / "nginx.conf";
   if (auto written = write_file(file, configuration); !written) return written.error();
   std::optional<Error> reason;
   for (const char* program : {"nginx", "/usr/sbin/nginx"}) {  // Debian keeps it out of a user's $PATH
@@ -164,8 +143,8 @@ Result<void> take_readings(Subject& subject, const std::string& request, const s
 }
 
 /// Where wrk is: the file that tells it what to send; else "", and a note why.
-std::string wrk_script(const Place& place, const Dataset& picture, LabReport& report) {
-  const std::filesystem::path body = place.path / "picture", script = place.path / "post.lua";
+std::string wrk_script(const ScratchDirectory& place, const Dataset& picture, LabReport& report) {
+  const std::filesystem::path body = place.path() / "picture", script = place.path() / "post.lua";
   const auto wrote =
       write_file(body, std::string_view(reinterpret_cast<const char*>(picture.bytes.data()), picture.bytes.size()));
   const auto told = write_file(
@@ -275,7 +254,7 @@ Result<LabReport> run_serve(const LabOptions& options) {
   if (options.program.empty())
     return Error{Error::Kind::usage,
                  "lab: wanted the path of the soma program in LabOptions::program, got none; try /usr/bin/soma"};
-  const auto place = Place::create();
+  const auto place = ScratchDirectory::create("serve");
   if (!place) return place.error();
   const std::vector<int> cores = own_cores();
   LabReport report;
