@@ -17,7 +17,7 @@ namespace soma {
 namespace {
 
 TEST(LatencyHistogram, IsWithinOneInSixtyFour) {
-  for (std::uint64_t value = 0; value < std::uint64_t{1} << 62; value = value * 9 / 8 + 1) {
+  for (std::uint64_t value = 0; value < std::uint64_t{1} << 62; value += value / 8 + 1) {
     LatencyHistogram histogram;
     histogram.add(value);
     const auto exact = static_cast<double>(value) * 1e-9;

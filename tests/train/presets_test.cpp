@@ -8,8 +8,8 @@ namespace soma {
 namespace {
 
 TEST(Presets, AreAllThereAndSound) {
-  EXPECT_THAT(preset_names(),
-              ::testing::ElementsAre("iris-large", "iris-small", "mnist-99", "mnist-cnn", "mnist-lenet", "mnist-mlp", "neuro-go"));
+  EXPECT_THAT(preset_names(), ::testing::ElementsAre("iris-large", "iris-small", "mnist-99", "mnist-cnn", "mnist-lenet",
+                                                     "mnist-mlp", "neuro-go"));
   for (const std::string& name : preset_names()) {
     const Result<Config> config = preset(name);
     ASSERT_TRUE(config) << config.error().message;
