@@ -1,6 +1,7 @@
 // soma batch: a batch file of the Go thesis → its epochs and tests, told line by line.
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -25,17 +26,22 @@ struct Options {
 class BatchDisplay {
  public:
   BatchDisplay(const BatchFile& batch, std::FILE* stream, bool quiet)
-      : batch_(batch), stream_(stream), quiet_(quiet), live_(!quiet && is_terminal(stream)) {}
+      : batch_(batch),
+        stream_(stream),
+        quiet_(quiet),
+        live_(!quiet && is_terminal(stream)),
+        level_(batch.settings_of(batch.units.front()).log_level) {}
 
   void note(std::string_view line) {
-    if (quiet_) return;
+    if (quiet_ || level_ == Level::error) return;
     clear();
     fmt::print(stream_, "{}\n", line);
     std::fflush(stream_);
   }
 
   void progress(const BatchProgress& progress) {
-    if (!live_) return;
+    level_ = batch_.settings_of(*progress.unit).log_level;
+    if (!live_ || level_ == Level::error) return;
     const auto now = std::chrono::steady_clock::now();
     if (now < next_) return;
     next_ = now + std::chrono::milliseconds(100);
@@ -43,13 +49,23 @@ class BatchDisplay {
     const double share = static_cast<double>(progress.lines) / static_cast<double>(progress.total);
     std::string line = fmt::format("{} of {}  {}  {:3.0f} %", progress.index + 1, progress.units,
                                    progress.unit->train ? "train" : "test", 100 * share);
-    if (share > 0) line += fmt::format("  {} left of this pass", duration(progress.seconds * (1 - share) / share));
+    if (share > 0) {
+      const double left = progress.seconds * (1 - share) / share;
+      line += fmt::format("  {} left of this pass", duration(left));
+      if (const double rest = left_behind(progress); rest > 0) line += fmt::format(", about {} in all", duration(left + rest));
+    }
     fmt::print(stream_, "\r{}\033[K", line);
     std::fflush(stream_);
   }
 
   void result(const BatchUnit& unit, const BatchResult& r) {
     const BatchSettings& s = batch_.settings_of(unit);
+    level_ = s.log_level;
+    pass_[unit.train ? 1 : 0] = r.seconds;
+    if (level_ == Level::debug)
+      note(fmt::format("  line {} of {}: {} worker{} of {} lines each, made in {:.2f} ms; {:.0f} lines a second", unit.line,
+                       batch_.path.string(), r.parallel, r.parallel == 1 ? "" : "s", r.worker_batch, 1e3 * r.setup_seconds,
+                       static_cast<double>(r.lines) / r.seconds));
     if (r.train)
       note(fmt::format("epoch {:<3} {} lines in {}  ({} in all)", r.epoch, grouped(r.lines), duration(r.seconds),
                        duration(r.total_seconds)));
@@ -66,9 +82,24 @@ class BatchDisplay {
   }
 
  private:
+  using Level = BatchSettings::LogLevel;
+
+  /// Seconds of the units behind the one under way, each taken to last as long as the last of its kind; 0 = cannot be told.
+  [[nodiscard]] double left_behind(const BatchProgress& progress) const {
+    double seconds = 0;
+    for (auto i = static_cast<std::size_t>(progress.index) + 1; i < batch_.units.size(); ++i) {
+      const double pass = pass_[batch_.units[i].train ? 1 : 0];
+      if (pass == 0) return 0;
+      seconds += pass;
+    }
+    return seconds;
+  }
+
   const BatchFile& batch_;
   std::FILE* stream_;
   bool quiet_, live_, drawn_ = false;
+  Level level_ = Level::info;        // of the unit that was last heard of
+  std::array<double, 2> pass_ = {};  // seconds of the last test and the last epoch
   std::chrono::steady_clock::time_point next_;
 };
 

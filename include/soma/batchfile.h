@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,7 @@ namespace soma {
 
 /// A line of a network file: "ELU, 100". What the words compute: docs/batch.md.
 struct BatchLayer {
-  enum class Kind { identity, logistic, tanh, relu, leaky_relu, elu, softmax };
+  enum class Kind { identity, logistic, tanh, relu, leaky_relu, elu, softmax, selu };
   Kind kind = Kind::identity;
   std::int64_t neurons = 0;  ///< without the bias neuron
   bool operator==(const BatchLayer&) const = default;
@@ -35,7 +36,22 @@ struct BatchSettings {
   std::int64_t target_start = 0, target_end = 1;  ///< columns of a data file, half open; the inputs are those behind
   Merge merge = Merge::weighted;
   bool penalise = false;   ///< LambdaSign Equation: the penalty shrinks weights, as the thesis's text has it and its code has not
-  std::uint64_t seed = 1;  ///< of first weights and shuffling
+  std::uint64_t seed = 1;  ///< of first weights, shuffling and dropout
+
+  // What the thesis wished for. As they stand here they change nothing.
+  enum class Loss { squared, cross_entropy };
+  enum class Optimizer { descent, momentum, nadam };
+  enum class FirstWeights { uniform, lecun };
+  enum class LogLevel { error, info, debug };
+  std::optional<double> lambda_l1, lambda_l2;  ///< of sgn w and of 2w; unset: lambda
+  bool bias = true;                            ///< a neuron of value 1 on every layer but the last
+  bool scaled = true;                          ///< values are divided by the size of their layer
+  Loss loss = Loss::squared;
+  Optimizer optimizer = Optimizer::descent;
+  double momentum = 0.9, beta2 = 0.999;  ///< momentum is NADAM's β₁ too
+  FirstWeights first_weights = FirstWeights::uniform;
+  double alpha_dropout = 0;  ///< share of the hidden neurons left out in training
+  LogLevel log_level = LogLevel::info;
 };
 
 /// One epoch, or one pass over the test file.

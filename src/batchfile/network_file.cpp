@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kMostNeurons = 1 << 20;
 
 // In the order of BatchLayer::Kind; None is another word for Identity.
-const std::array<std::string, 8> kWords = {"Identity", "Logistic", "TanH", "ReLU", "LeakyReLU", "ELU", "SoftMax", "None"};
+const std::array<std::string, 9> kWords = {"Identity", "Logistic", "TanH", "ReLU", "LeakyReLU", "ELU", "SoftMax", "SELU", "None"};
 
 }  // namespace
 
@@ -54,7 +54,7 @@ Result<std::vector<BatchLayer>> parse_network(std::string_view text, std::string
     const auto* const found = std::find(kWords.begin(), kWords.end(), word);
     if (found == kWords.end()) return fail(fmt::format("unknown activation '{}'{}", word, suggestion(word, kWords)));
     BatchLayer layer;
-    if (const auto index = found - kWords.begin(); index < 7) layer.kind = static_cast<BatchLayer::Kind>(index);
+    if (const auto index = found - kWords.begin(); index < 8) layer.kind = static_cast<BatchLayer::Kind>(index);
     const auto [stop, failure] = std::from_chars(count.data(), count.data() + count.size(), layer.neurons);
     if (failure != std::errc() || stop != count.data() + count.size() || layer.neurons < 1 || layer.neurons > kMostNeurons)
       return fail(fmt::format("wanted 1 to {} neurons, got '{}'", kMostNeurons, one_line(count, 40)));

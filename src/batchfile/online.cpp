@@ -12,101 +12,11 @@ constexpr std::int64_t kRemembered = 1024;  // of steps that a row was left alon
 
 }  // namespace
 
-double activation(BatchLayer::Kind kind, double x) {
-  using enum BatchLayer::Kind;
-  switch (kind) {
-    case logistic:
-      return 1 / (1 + std::exp(-x));
-    case tanh:
-      return std::tanh(x);
-    case relu:
-      return x < 0 ? 0 : x;
-    case leaky_relu:
-      return x < 0 ? 0.01 * x : x;
-    case elu:
-      return x < 0 ? 0.5 * (std::exp(x) - 1) : x;
-    case identity:
-    case softmax:
-      break;
-  }
-  return x;
-}
-
-double slope(BatchLayer::Kind kind, double y) {
-  using enum BatchLayer::Kind;
-  switch (kind) {
-    case logistic:
-    case softmax:
-      return (1 - y) * y;
-    case tanh:
-      return 1 - y * y;
-    case relu:
-      return y > 0 ? 1 : 0;
-    case leaky_relu:
-      return y > 0 ? 1 : 0.01;
-    case elu:
-      return y > 0 ? 1 : y + 0.5;
-    case identity:
-      break;
-  }
-  return 1;
-}
-
-void softmax(double* x, std::int64_t n) {
-  const double largest = *std::max_element(x, x + n);
-  double sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) sum += x[i] = std::exp(x[i] - largest);
-  for (std::int64_t i = 0; i < n; ++i) x[i] /= sum;
-}
-
-Preprocessed preprocessing(BatchSettings::PreProcessing kind, const OnlineSample& sample, std::int64_t inputs) {
-  using enum BatchSettings::PreProcessing;
-  if (kind == none) return {};
-  const bool zeros = sample.count < inputs;
-  double most = zeros ? 0 : sample.value[0], least = most;
-  for (std::int64_t i = 0; i < sample.count; ++i) {
-    most = std::max(most, sample.value[i]);
-    least = std::min(least, sample.value[i]);
-  }
-  if (kind == mean_subtraction) return {(most + least) / 2, 1};
-  return {0, most == 0 ? 1 : most};
-}
-
-PenaltySteps penalty_steps(const OnlineRules& rules, std::int64_t n) {
-  const double change = (rules.penalise ? -2 : 2) * rules.rate * rules.lambda;
-  if (n == 0 || change == 0) return {};
-  if (n == 1) return {1 + change, change / 2};
-  // |w| + ½ grows by the factor 1 + change in each step.
-  const double grown = std::expm1(static_cast<double>(n) * std::log1p(change));
-  return {1 + grown, grown / 2};
-}
-
-double shrunk(const OnlineRules& rules, double w, std::int64_t n) {
-  const double each = rules.rate * rules.lambda, keep = 1 - 2 * each;
-  if (w == 0 || n == 0 || each == 0) return w;
-  const auto once = [&](double x) { return keep * x - std::copysign(each, x); };
-  if (keep <= 0) {
-    for (; n > 0 && w != 0; --n) w = once(w);
-    return w;
-  }
-  // |w| + ½ shrinks by the factor `keep` until it would pass ½; from then on each step changes the sign, and |w| goes to and fro
-  // around each / (1 + keep).
-  const double size = std::abs(w), factor = std::log1p(-2 * each);
-  const auto whole = static_cast<std::int64_t>(std::min(std::log(0.5 / (size + 0.5)) / factor, 9e15));
-  const std::int64_t straight = std::min(n, whole);
-  const double rest = static_cast<double>(straight) * factor;
-  const double left = std::max(size * std::exp(rest) + std::expm1(rest) / 2, 0.0);
-  n -= straight;
-  if (n == 0 || left == 0) return std::copysign(left, w);
-  const double middle = each / (1 + keep), swing = (left - middle) * std::exp(static_cast<double>(n) * factor);
-  return n % 2 == 0 ? std::copysign(middle + swing, w) : -std::copysign(middle - swing, w);
-}
-
-OnlineLayout::OnlineLayout(std::vector<BatchLayer> all) : layers(std::move(all)) {
+OnlineLayout::OnlineLayout(std::vector<BatchLayer> all, bool with_bias) : layers(std::move(all)), bias(with_bias) {
   SOMA_REQUIRE(layers.size() >= 2);
   for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
     const std::int64_t columns = layers[i + 1].neurons;
-    const Connection c{layers[i].neurons + 1, columns, padded(columns), size};
+    const Connection c{neurons(i), columns, padded(columns), size};
     size += c.rows * c.width;
     connections.push_back(c);
   }
@@ -123,6 +33,12 @@ OnlineNetwork::OnlineNetwork(const OnlineLayout& layout, const OnlineRules& rule
   values_ = Block<double>(values);
   deltas_ = Block<double>(values);
   errors_ = Block<double>(most);
+  if (rules.alpha_dropout > 0) slopes_ = Block<double>(values);
+  if (!rules.descends()) {
+    inputs_ = Block<double>(layout.first_rows());
+    moment_ = Block<double>(layout.size);
+    if (rules.optimizer == BatchSettings::Optimizer::nadam) moment2_ = Block<double>(layout.size);
+  }
   active_.reserve(static_cast<std::size_t>(layout.first_rows()));
   active_row_.reserve(static_cast<std::size_t>(layout.first_rows()));
   seen_.resize(static_cast<std::size_t>(layout.first_rows()));
@@ -137,7 +53,7 @@ OnlineNetwork::OnlineNetwork(const OnlineLayout& layout, const OnlineRules& rule
 void OnlineNetwork::present(const OnlineSample& sample) {
   const BatchLayer& layer = layout_.layers.front();
   const std::int64_t inputs = layer.neurons;
-  const auto size = static_cast<double>(inputs + 1);
+  const double size = rules_.scaled ? static_cast<double>(layout_.neurons(0)) : 1;
   const Preprocessed pre = preprocessing(rules_.pre_processing, sample, inputs);
   const auto seen = [&](double x) { return activation(layer.kind, (x - pre.offset) / pre.divisor / size); };
   const Connection& c = layout_.connections.front();
@@ -159,24 +75,35 @@ void OnlineNetwork::present(const OnlineSample& sample) {
     for (std::int64_t row = 0; row < inputs; ++row)
       if (x[row] != 0) add(row, x[row]);
   }
-  add(inputs, 1);  // the bias neuron
+  if (layout_.bias) add(inputs, 1);
 }
 
 void OnlineNetwork::activate(std::size_t layer) {
   const auto [kind, neurons] = layout_.layers[layer];
-  const bool last = layer + 1 == layout_.layers.size();
-  const auto size = static_cast<double>(neurons + (last ? 0 : 1));
+  const std::int64_t all = layout_.neurons(layer);
   double* y = values_.data() + value_at_[layer];
-  for (std::int64_t i = 0; i < neurons; ++i) y[i] /= size;
+  if (rules_.scaled)
+    for (std::int64_t i = 0; i < neurons; ++i) y[i] /= static_cast<double>(all);
   if (kind == BatchLayer::Kind::softmax)
     softmax(y, neurons);
   else if (kind != BatchLayer::Kind::identity)
     for (std::int64_t i = 0; i < neurons; ++i) y[i] = activation(kind, y[i]);
-  if (!last) y[neurons] = 1;
+  if (all > neurons) y[neurons] = 1;
 }
 
-/// From the inputs in active_ to the outputs.
-void OnlineNetwork::propagate(const double* weights) {
+/// Leaves some neurons of a hidden layer out, and keeps the slopes of what is left.
+void OnlineNetwork::drop(std::size_t layer, std::uint64_t number) {
+  const auto [kind, neurons] = layout_.layers[layer];
+  const OnlineDropout dropout(rules_.alpha_dropout);
+  double *y = values_.data() + value_at_[layer], *f = slopes_.data() + value_at_[layer];
+  for (std::int64_t i = 0; i < neurons; ++i) {
+    const bool out = dropped(rules_, number, layer, neurons, i);
+    f[i] = out ? 0 : dropout.a * slope(kind, y[i]);
+    y[i] = dropout.a * (out ? dropout.value : y[i]) + dropout.b;
+  }
+}
+
+void OnlineNetwork::propagate(const double* weights, const std::uint64_t* number) {
   for (std::size_t l = 0; l < layout_.connections.size(); ++l) {
     const Connection& c = layout_.connections[l];
     double* y = values_.data() + value_at_[l + 1];
@@ -193,21 +120,19 @@ void OnlineNetwork::propagate(const double* weights) {
       kernels_.forward(weights, rows_[l].data(), c.rows, c.width, y);
     }
     activate(l + 1);
+    if (number != nullptr && rules_.alpha_dropout > 0 && l + 1 < layout_.connections.size()) drop(l + 1, *number);
   }
 }
 
 const double* OnlineNetwork::forward(const double* weights, const OnlineSample& sample) {
   present(sample);
-  propagate(weights);
+  propagate(weights, nullptr);
   return values_.data() + value_at_.back();
 }
 
-void OnlineNetwork::train(const OnlineSample& sample) {
-  present(sample);
+/// Penalty steps that the rows of active_ have missed: done, or left to the kernel that reads them.
+void OnlineNetwork::catch_up() {
   const Connection& first = layout_.connections.front();
-  const auto remembered = [&](std::int64_t n) {
-    return n < kRemembered ? steps_[static_cast<std::size_t>(n)] : penalty_steps(rules_, n);
-  };
   for (std::size_t k = 0; k < active_.size(); ++k) {
     const std::int64_t missed = step_ - seen_[static_cast<std::size_t>(active_row_[k])];
     if (rules_.penalise) {
@@ -220,17 +145,43 @@ void OnlineNetwork::train(const OnlineSample& sample) {
       active_[k].shift = steps.shift;
     }
   }
-  propagate(weights_.data());
+}
 
+PenaltySteps OnlineNetwork::remembered(std::int64_t n) const {
+  return n < kRemembered ? steps_[static_cast<std::size_t>(n)] : penalty_steps(rules_, n);
+}
+
+void OnlineNetwork::last_delta(const OnlineSample& sample) {
   const std::size_t last = layout_.layers.size() - 1;
+  const auto [kind, neurons] = layout_.layers[last];
   const double* y = values_.data() + value_at_[last];
   double* delta = deltas_.data() + value_at_[last];
-  for (std::int64_t j = 0; j < layout_.layers[last].neurons; ++j) {
-    const double target = sample.targets == 1 && layout_.layers[last].neurons > 1
-                              ? (j == static_cast<std::int64_t>(sample.target[0]) ? 1.0 : 0.0)
-                              : sample.target[j];
-    delta[j] = (y[j] - target) * slope(layout_.layers[last].kind, y[j]);
+  for (std::int64_t j = 0; j < neurons; ++j) {
+    const double target =
+        sample.targets == 1 && neurons > 1 ? (j == static_cast<std::int64_t>(sample.target[0]) ? 1.0 : 0.0) : sample.target[j];
+    delta[j] = (y[j] - target) * (rules_.cross_entropy ? 1 : slope(kind, y[j]));
   }
+}
+
+void OnlineNetwork::next_delta(std::size_t layer) {
+  const auto [kind, neurons] = layout_.layers[layer];
+  const double *y = values_.data() + value_at_[layer], *f = slopes_.data() + value_at_[layer];
+  double* delta = deltas_.data() + value_at_[layer];
+  for (std::int64_t i = 0; i < neurons; ++i) delta[i] = errors_.data()[i] * (rules_.alpha_dropout > 0 ? f[i] : slope(kind, y[i]));
+}
+
+void OnlineNetwork::train(const OnlineSample& sample, std::uint64_t number) {
+  present(sample);
+  if (rules_.descends()) catch_up();
+  propagate(weights_.data(), &number);
+  last_delta(sample);
+  if (rules_.descends())
+    descend();
+  else
+    move();
+}
+
+void OnlineNetwork::descend() {
   const PenaltySteps one = steps_[1];
   for (std::size_t l = layout_.connections.size(); l-- > 1;) {
     const Connection& c = layout_.connections[l];
@@ -240,10 +191,7 @@ void OnlineNetwork::train(const OnlineSample& sample) {
       row.shift = one.shift;
     }
     kernels_.backward(weights_.data(), rows_[l].data(), c.rows, c.width, deltas_.data() + value_at_[l + 1], errors_.data());
-    const double* below = values_.data() + value_at_[l];
-    double* delta_below = deltas_.data() + value_at_[l];
-    for (std::int64_t i = 0; i < layout_.layers[l].neurons; ++i)
-      delta_below[i] = errors_.data()[i] * slope(layout_.layers[l].kind, below[i]);
+    next_delta(l);
   }
   for (std::size_t k = 0; k < active_.size(); ++k) {
     std::int64_t& seen = seen_[static_cast<std::size_t>(active_row_[k])];
@@ -253,9 +201,45 @@ void OnlineNetwork::train(const OnlineSample& sample) {
     active_[k].shift = steps.shift;
     seen = step_ + 1;
   }
-  kernels_.backward(weights_.data(), active_.data(), static_cast<std::int64_t>(active_.size()), first.width,
+  kernels_.backward(weights_.data(), active_.data(), static_cast<std::int64_t>(active_.size()), layout_.connections.front().width,
                     deltas_.data() + value_at_[1], nullptr);
   ++step_;
+}
+
+// A moment outlives the input it came from: every weight moves in every step, and nothing is put off.
+void OnlineNetwork::move() {
+  const MomentStep step(rules_, ++moves_);
+  const double sign = rules_.penalise ? 1 : -1, l1 = sign * rules_.sign_penalty(), l2 = sign * 2 * rules_.lambda;
+  for (std::size_t l = layout_.connections.size(); l-- > 0;) {
+    const Connection& c = layout_.connections[l];
+    const double *x = values_.data() + value_at_[l], *delta = deltas_.data() + value_at_[l + 1];
+    if (l > 0) {
+      for (OnlineRow& row : rows_[l]) row.x = 0;  // errors with the old weights, which stay
+      kernels_.backward(weights_.data(), rows_[l].data(), c.rows, c.width, delta, errors_.data());
+    } else {
+      std::fill_n(inputs_.data(), c.rows, 0.0);
+      for (std::size_t k = 0; k < active_.size(); ++k) inputs_.data()[active_row_[k]] = active_[k].x;
+      x = inputs_.data();
+    }
+    double none = 0;
+    for (std::int64_t i = 0; i < c.rows; ++i)
+      for (std::int64_t j = 0; j < c.columns; ++j) {
+        const std::int64_t at = c.offset + i * c.width + j;
+        double& w = weights_.data()[at];
+        step(delta[j] * x[i] + l2 * w +
+                 (w > 0   ? l1
+                  : w < 0 ? -l1
+                          : 0),
+             w, moment_.data()[at], step.nadam ? moment2_.data()[at] : none);
+      }
+    if (l > 0) next_delta(l);
+  }
+}
+
+void OnlineNetwork::restart() {
+  moves_ = 0;
+  std::fill_n(moment_.data(), moment_.size(), 0.0);
+  std::fill_n(moment2_.data(), moment2_.size(), 0.0);
 }
 
 void OnlineNetwork::settle() {

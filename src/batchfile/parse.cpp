@@ -176,6 +176,37 @@ class Parser {
     if (read) now_.seed = static_cast<std::uint64_t>(number);
     return read;
   }
+  Result<void> lambda_l1(std::string_view value) { return real(value, 0, now_.lambda_l1.emplace()); }
+  Result<void> lambda_l2(std::string_view value) { return real(value, 0, now_.lambda_l2.emplace()); }
+  Result<void> yes_or_no(std::string_view value, bool& into) {
+    static const std::array<std::string, 2> words = {"No", "Yes"};
+    return word(value, words, into);
+  }
+  Result<void> bias(std::string_view value) { return yes_or_no(value, now_.bias); }
+  Result<void> scaled(std::string_view value) { return yes_or_no(value, now_.scaled); }
+  Result<void> loss(std::string_view value) {
+    static const std::array<std::string, 2> words = {"Squared", "CrossEntropy"};
+    return word(value, words, now_.loss);
+  }
+  Result<void> optimizer(std::string_view value) {
+    static const std::array<std::string, 3> words = {"Descent", "Momentum", "Nadam"};
+    return word(value, words, now_.optimizer);
+  }
+  /// From 0 to 1, 1 not included.
+  Result<void> share(std::string_view value, double& into) {
+    return number(value, 0.0, std::nextafter(1.0, 0.0), "a number from 0 to below 1", into);
+  }
+  Result<void> momentum(std::string_view value) { return share(value, now_.momentum); }
+  Result<void> beta2(std::string_view value) { return share(value, now_.beta2); }
+  Result<void> first_weights(std::string_view value) {
+    static const std::array<std::string, 2> words = {"Uniform", "LeCun"};
+    return word(value, words, now_.first_weights);
+  }
+  Result<void> alpha_dropout(std::string_view value) { return share(value, now_.alpha_dropout); }
+  Result<void> log_level(std::string_view value) {
+    static const std::array<std::string, 3> words = {"Error", "Info", "Debug"};
+    return word(value, words, now_.log_level);
+  }
   Result<void> train(std::string_view value) { return units(value, true); }
   Result<void> test(std::string_view value) { return units(value, false); }
 
@@ -192,6 +223,11 @@ class Parser {
                               now_.target_start));
     if (targets != 1 && targets != outputs)
       return fail(fmt::format("{}: wanted 1 target column or {}, as many as outputs, got {}", key_, outputs, targets));
+    using Kind = BatchLayer::Kind;
+    if (const Kind last = now_.layers.back().kind;
+        now_.loss == BatchSettings::Loss::cross_entropy && last != Kind::softmax && last != Kind::logistic)
+      return fail(fmt::format("{}: wanted SoftMax or Logistic as the last layer of {} with Loss: CrossEntropy, got another", key_,
+                              now_.network_file));
     if (!train && !trained_ && (now_.persistence_file.empty() || !is_there(now_.persistence_file)))
       return fail("Test: wanted a trained network, got none; try a Train above, or the PersistenceFile of an earlier run");
     trained_ = trained_ || train;
@@ -209,7 +245,7 @@ class Parser {
 };
 
 std::span<const Parser::Key> Parser::keys() {
-  static constexpr std::array<Key, 21> all = {{{"ResultFile", &Parser::result_file},
+  static constexpr std::array<Key, 32> all = {{{"ResultFile", &Parser::result_file},
                                                {"NetworkFile", &Parser::network_file},
                                                {"PersistenceFile", &Parser::persistence_file},
                                                {"TrainFile", &Parser::train_file},
@@ -229,7 +265,18 @@ std::span<const Parser::Key> Parser::keys() {
                                                {"Test", &Parser::test},
                                                {"Merge", &Parser::merge},
                                                {"LambdaSign", &Parser::lambda_sign},
-                                               {"Seed", &Parser::seed}}};
+                                               {"Seed", &Parser::seed},
+                                               {"LambdaL1", &Parser::lambda_l1},
+                                               {"LambdaL2", &Parser::lambda_l2},
+                                               {"Bias", &Parser::bias},
+                                               {"LayerScaling", &Parser::scaled},
+                                               {"Loss", &Parser::loss},
+                                               {"Optimizer", &Parser::optimizer},
+                                               {"Momentum", &Parser::momentum},
+                                               {"Beta2", &Parser::beta2},
+                                               {"FirstWeights", &Parser::first_weights},
+                                               {"AlphaDropout", &Parser::alpha_dropout},
+                                               {"LogLevel", &Parser::log_level}}};
   return all;
 }
 

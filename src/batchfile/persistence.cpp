@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -21,6 +22,9 @@ class Words {
  public:
   explicit Words(const TensorFile& file) : file_(file) {}
 
+  [[nodiscard]] bool has(std::string_view name) const {
+    return std::any_of(file_.metadata.begin(), file_.metadata.end(), [&](const auto& word) { return word.first == name; });
+  }
   [[nodiscard]] std::string text(std::string_view name) {
     for (const auto& [key, value] : file_.metadata)
       if (key == name) return value;
@@ -48,7 +52,7 @@ std::string name_of(std::size_t connection) { return fmt::format("connection{}.w
 
 Result<void> write_persistence(const Trained& trained, const RunMark& mark, const std::filesystem::path& file) {
   TensorFile contents;
-  const OnlineLayout layout(trained.layers);
+  const OnlineLayout layout(trained.layers, trained.bias);
   for (std::size_t l = 0; l < layout.connections.size(); ++l) {
     const Connection& c = layout.connections[l];
     Tensor& tensor = contents.tensors.emplace_back(Tensor{name_of(l), {c.rows, c.columns}, {}});
@@ -67,6 +71,7 @@ Result<void> write_persistence(const Trained& trained, const RunMark& mark, cons
                        {"result_file", mark.result_file},
                        {"result_line", mark.result_line},
                        {"result_size", std::to_string(mark.result_size)}};
+  if (!trained.bias) contents.metadata.emplace_back("bias", "No");
   return write_safetensors(contents, file);
 }
 
@@ -102,7 +107,8 @@ Result<Persisted> parse_persistence(std::string_view bytes, std::string_view ori
   if (!layers) return Error{Error::Kind::data, layers.error().message};
   trained.layers = std::move(*layers);
 
-  const OnlineLayout layout(trained.layers);
+  trained.bias = !words.has("bias");
+  const OnlineLayout layout(trained.layers, trained.bias);
   for (std::size_t l = 0; l < layout.connections.size(); ++l) {
     const Connection& c = layout.connections[l];
     const std::string name = name_of(l);

@@ -17,6 +17,7 @@ struct Trained {
   std::vector<double> weights;  ///< as OnlineLayout lays them out, each a number of single precision
   std::int64_t epochs = 0, lines = 0;
   double seconds = 0;
+  bool bias = true;
 };
 
 /// How far a run of a batch file has come, and the result line that may not have reached its file yet.

@@ -160,7 +160,7 @@ class Runner {
     result.rate = s.rate;
     result.lines = samples.count;
     const auto setup = Clock::now();
-    const OnlineLayout layout(s.layers);
+    const OnlineLayout layout(s.layers, s.bias);
     Workers workers(layout, s, kernels_, hooks_.threads);
     result.setup_seconds = since(setup);
     const auto start = Clock::now();
@@ -171,7 +171,7 @@ class Runner {
     };
     if (unit.train) {
       std::vector<double> weights = trained_->weights;
-      if (!workers.train(weights, samples, shuffled(samples.count, s.seed), go_on)) return interrupt();
+      if (!workers.train(weights, samples, shuffled(samples.count, s.seed), go_on, trained_->epochs)) return interrupt();
       result.seconds = since(start);
       for (double& w : weights) w = single(w);
       if (std::any_of(weights.begin(), weights.end(), [](double w) { return !std::isfinite(w); }))
@@ -208,22 +208,20 @@ class Runner {
 
   /// trained_ for this unit: what the last one left, what the persistence file holds, or first weights.
   Result<void> pick_up(const BatchUnit& unit, const BatchSettings& s) {
-    if (trained_ && s.persistence_file == trained_in_ && (trained_->layers == s.layers || !s.persistence_file.empty())) {
-      if (trained_->layers != s.layers)
-        return fail(Error::Kind::usage, unit,
-                    fmt::format("wanted the network of {}, got one of other layers in {}; try another PersistenceFile",
-                                s.network_file, s.persistence_file));
-      return {};
-    }
+    const auto fits = [&](const Trained& trained) { return trained.layers == s.layers && trained.bias == s.bias; };
+    const auto other = [&] {
+      return fail(Error::Kind::usage, unit,
+                  fmt::format("wanted the network of {}{}, got one of other layers in {}; try another PersistenceFile",
+                              s.network_file, s.bias ? "" : " without bias", s.persistence_file));
+    };
+    if (trained_ && s.persistence_file == trained_in_ && (fits(*trained_) || !s.persistence_file.empty()))
+      return fits(*trained_) ? Result<void>() : other();
     trained_.reset();
     trained_in_ = s.persistence_file;
     if (!s.persistence_file.empty() && is_there(s.persistence_file)) {
       auto kept = read_persistence(s.persistence_file);
       if (!kept) return kept.error();
-      if (kept->trained.layers != s.layers)
-        return fail(Error::Kind::usage, unit,
-                    fmt::format("wanted the network of {}, got one of other layers in {}; try another PersistenceFile",
-                                s.network_file, s.persistence_file));
+      if (!fits(kept->trained)) return other();
       trained_ = std::move(kept->trained);
       note(fmt::format("picked up {}: {} epochs, {} lines", s.persistence_file, trained_->epochs, trained_->lines));
       return {};
@@ -231,20 +229,27 @@ class Runner {
     if (!unit.train)
       return fail(Error::Kind::usage, unit,
                   "Test: wanted a trained network, got none; try a Train above, or the PersistenceFile of an earlier run");
-    trained_ = Trained{s.layers, first_weights(s), 0, 0, 0};
+    trained_ = Trained{s.layers, first_weights(s), 0, 0, 0, s.bias};
     return {};
   }
 
-  /// max − u·(max − min) with u from [0, 1), connection after connection, row after row.
+  /// max − u·(max − min) with u from [0, 1), connection after connection, row after row. LeCun: normal, of variance 1 / inputs,
+  /// and 0 for the bias neuron.
   static std::vector<double> first_weights(const BatchSettings& s) {
-    const OnlineLayout layout(s.layers);
+    const OnlineLayout layout(s.layers, s.bias);
     std::vector<double> weights(static_cast<std::size_t>(layout.size));
     for (std::size_t l = 0; l < layout.connections.size(); ++l) {
       const Connection& c = layout.connections[l];
+      const std::int64_t inputs = layout.layers[l].neurons;
       for (std::int64_t i = 0; i < c.rows * c.columns; ++i) {
-        const double u = random_unit(s.seed, stream(Stream::weights, l), static_cast<std::uint64_t>(i));
-        weights[static_cast<std::size_t>(c.offset + i / c.columns * c.width + i % c.columns)] =
-            single(s.max_weight - u * (s.max_weight - s.min_weight));
+        const auto at = static_cast<std::uint64_t>(i);
+        const std::uint32_t numbers = stream(Stream::weights, l);
+        double w = 0;
+        if (s.first_weights == BatchSettings::FirstWeights::uniform)
+          w = s.max_weight - random_unit(s.seed, numbers, at) * (s.max_weight - s.min_weight);
+        else if (i / c.columns < inputs)
+          w = random_normal(s.seed, numbers, at) / std::sqrt(static_cast<double>(inputs));
+        weights[static_cast<std::size_t>(c.offset + i / c.columns * c.width + i % c.columns)] = single(w);
       }
     }
     return weights;

@@ -9,10 +9,6 @@
 namespace soma {
 namespace {
 
-OnlineRules rules_of(const BatchSettings& settings) {
-  return {settings.pre_processing, settings.rate, settings.lambda, settings.penalise};
-}
-
 int threads_for(int workers, int threads) {
   return threads > 0 ? std::min(threads, workers) : std::min(workers, available_threads());
 }
@@ -33,17 +29,19 @@ Workers::Workers(const OnlineLayout& layout, const BatchSettings& settings, cons
   if (settings.parallel > 1) start_.resize(static_cast<std::size_t>(layout.size));
 }
 
-bool Workers::train(std::vector<double>& weights, const Samples& samples, std::span<const std::int32_t> order,
-                    const GoOn& go_on) {
+bool Workers::train(std::vector<double>& weights, const Samples& samples, std::span<const std::int32_t> order, const GoOn& go_on,
+                    std::int64_t epoch) {
   const auto bytes = static_cast<std::size_t>(layout_.size) * sizeof(double);
   const auto count = static_cast<std::int64_t>(order.size());
   const auto learn = [&](OnlineNetwork& network, std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) network.train(sample_of(samples, order[static_cast<std::size_t>(i)]));
+    for (std::int64_t i = first; i < last; ++i)
+      network.train(sample_of(samples, order[static_cast<std::size_t>(i)]), static_cast<std::uint64_t>(epoch * count + i));
   };
   if (networks_.size() == 1) {
     // main + (new − main)/1 is the new weights: nothing to copy, and no reason to settle before the end.
     OnlineNetwork& only = *networks_.front();
     std::memcpy(only.weights(), weights.data(), bytes);
+    only.restart();
     for (std::int64_t at = 0; at < count; at += 1000) {
       if (!go_on(at)) return false;
       learn(only, at, std::min(at + 1000, count));
@@ -61,6 +59,7 @@ bool Workers::train(std::vector<double>& weights, const Samples& samples, std::s
       for (std::int64_t k = begin; k < end; ++k) {
         OnlineNetwork& network = *networks_[static_cast<std::size_t>(k)];
         std::memcpy(network.weights(), start_.data(), bytes);
+        network.restart();
         learn(network, at + k * each, std::min(at + (k + 1) * each, count));
         network.settle();
       }

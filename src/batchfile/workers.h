@@ -26,8 +26,10 @@ class Workers {
   Workers(const OnlineLayout& layout, const BatchSettings& settings, const OnlineKernels& kernels, int threads);
 
   /// One epoch over the lines in this order. Each round every worker trains a copy on the next worker_batch lines; the copies'
-  /// differences are added up in worker order. False when given up: then `weights` are of no use.
-  bool train(std::vector<double>& weights, const Samples& samples, std::span<const std::int32_t> order, const GoOn& go_on);
+  /// differences are added up in worker order. Momentum and NADAM begin anew with every copy, and with one worker once an epoch.
+  /// `epoch` (0-based) tells dropout which one this is. False when given up: then `weights` are of no use.
+  bool train(std::vector<double>& weights, const Samples& samples, std::span<const std::int32_t> order, const GoOn& go_on,
+             std::int64_t epoch = 0);
 
   struct Score {
     std::int64_t correct = 0, incorrect = 0;

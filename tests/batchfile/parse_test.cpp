@@ -99,7 +99,7 @@ TEST_F(Parse, NetworkFiles) {
   EXPECT_EQ(parse_network("None, 2\nTanH, 1", "N").value().front().kind, BatchLayer::Kind::identity);
   EXPECT_EQ(network_refused("Identity, 784\nElu, 100\n"),
             "N:2: unknown activation 'Elu'; known: Identity, Logistic, TanH, ReLU, "
-            "LeakyReLU, ELU, SoftMax, None");
+            "LeakyReLU, ELU, SoftMax, SELU, None");
   EXPECT_EQ(network_refused("Identity 784\n"), "N:1: wanted 'Activation, Neurons', got 'Identity 784'");
   EXPECT_EQ(network_refused("Identity, 0\n"), "N:1: wanted 1 to 1048576 neurons, got '0'");
   EXPECT_EQ(network_refused("Identity, 5\n"), "N: wanted at least 2 layers, one 'Activation, Neurons' a line, got 1");

@@ -108,6 +108,21 @@ TEST_P(Killed, BatchGoesOnBehindTheLastFinishedUnit) {
   EXPECT_FALSE(numbers(whole).empty());
 }
 
+TEST(Batch, SaysAsMuchAsItsLogLevel) {
+  const auto said = [](const std::string& level) {
+    const Scratch scratch;
+    write_task(scratch, "LogLevel: " + level + "\n");
+    const Outcome outcome = scratch.soma({"batch", "batch"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  };
+  EXPECT_EQ(said("Error"), "");
+  const std::string info = said("Info"), debug = said("Debug");
+  EXPECT_THAT(info, HasSubstr("epoch 12"));
+  EXPECT_EQ(info.find("lines a second"), std::string::npos);
+  EXPECT_THAT(debug, HasSubstr("  line 12 of batch: 1 worker of 10 lines each, made in "));
+}
+
 INSTANTIATE_TEST_SUITE_P(Batch, Killed, ::testing::Values("", "Parallel: 3\n"));
 
 }  // namespace
