@@ -50,7 +50,7 @@ Team::Team(int threads) {
 }
 
 Team::~Team() {
-  stopping_ = true;
+  stopping_.store(true, std::memory_order_relaxed);
   region_.fetch_add(1, std::memory_order_release);
   region_.notify_all();
   for (std::thread& worker : workers_) worker.join();
@@ -91,7 +91,7 @@ void Team::take_all(std::uint32_t region, int member, bool shared) noexcept {
 void Team::work(int member) noexcept {
   for (std::uint32_t seen = 0;;) {
     seen = wait_change(region_, seen, crowded_ ? kPausesWhenCrowded : kPauses);
-    if (stopping_) return;
+    if (stopping_.load(std::memory_order_relaxed)) return;
     take_all(seen, member, shared_.load(std::memory_order_relaxed));
   }
 }

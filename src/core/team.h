@@ -109,8 +109,8 @@ class Team {
   std::unique_ptr<Spread> spread_;
   Job job_;
   std::atomic<bool> shared_{false};
-  bool stopping_ = false;
-  bool crowded_ = false;  // more members than cores
+  std::atomic<bool> stopping_{false};  // read by members that come too late for the last region, too
+  bool crowded_ = false;               // more members than cores
   std::unique_ptr<Range[]> ranges_;
   alignas(64) std::atomic<std::uint32_t> region_{0};  // counts regions; a change starts one
   alignas(64) std::atomic<std::uint32_t> left_{0};    // pieces of the region not yet done
