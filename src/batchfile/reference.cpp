@@ -9,7 +9,7 @@ double sign(double w) { return w > 0 ? 1 : w < 0 ? -1 : 0; }
 }  // namespace
 
 ReferenceNetwork::ReferenceNetwork(std::vector<BatchLayer> layers, const OnlineRules& rules, bool bias)
-    : layers_(std::move(layers)), rules_(rules), bias_(bias) {
+    : layers_(std::move(layers)), rules_(rules) {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const bool last = l + 1 == layers_.size();
     const auto size = static_cast<std::size_t>(layers_[l].neurons) + (last || !bias ? 0 : 1);

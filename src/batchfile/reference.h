@@ -30,7 +30,6 @@ class ReferenceNetwork {
 
   std::vector<BatchLayer> layers_;
   OnlineRules rules_;
-  bool bias_;
   std::vector<std::vector<double>> neurons_, slopes_;
   std::vector<std::vector<std::vector<double>>> moment_, moment2_;
   std::int64_t moves_ = 0;
