@@ -54,7 +54,8 @@ struct Best {
   }
 };
 
-template <bool kPlace>
+/// kSquare: windows are 2×2 and lie inside the image.
+template <bool kPlace, bool kSquare>
 struct MaxPool {
   const PoolShape& s;
   const Window& at;
@@ -65,30 +66,16 @@ struct MaxPool {
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t c) const {
     const auto load = [&](std::int64_t u, std::int64_t v) HWY_ATTR { return hn::LoadU(d, x + at.in + (u * s.w + v) * s.c + c); };
-    Best<D, kPlace> best{d, load(at.u0, at.v0),
-                         hn::Set(hn::Rebind<std::int32_t, D>(), static_cast<std::int32_t>(at.u0 * s.size_w + at.v0))};
-    for (std::int64_t u = at.u0; u < at.u1; ++u)
-      for (std::int64_t v = at.v0 + (u == at.u0 ? 1 : 0); v < at.v1; ++v) best.meet(load(u, v), u * s.size_w + v);
-    best.store(y, winner, at.out + c);
-  }
-};
-
-/// The same for windows of 2×2 that lie inside the image.
-template <bool kPlace>
-struct MaxPool2x2 {
-  const PoolShape& s;
-  const Window& at;
-  const float* x;
-  float* y;
-  std::uint16_t* winner;
-
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t c) const {
-    const float *top = x + at.in + c, *bottom = top + s.w * s.c;
-    Best<D, kPlace> best{d, hn::LoadU(d, top), hn::Zero(hn::Rebind<std::int32_t, D>())};
-    best.meet(hn::LoadU(d, top + s.c), 1);
-    best.meet(hn::LoadU(d, bottom), 2);
-    best.meet(hn::LoadU(d, bottom + s.c), 3);
+    const std::int64_t u0 = kSquare ? 0 : at.u0, v0 = kSquare ? 0 : at.v0, width = kSquare ? 2 : s.size_w;
+    Best<D, kPlace> best{d, load(u0, v0), hn::Set(hn::Rebind<std::int32_t, D>(), static_cast<std::int32_t>(u0 * width + v0))};
+    if constexpr (kSquare) {
+      best.meet(load(0, 1), 1);
+      best.meet(load(1, 0), 2);
+      best.meet(load(1, 1), 3);
+    } else {
+      for (std::int64_t u = u0; u < at.u1; ++u)
+        for (std::int64_t v = v0 + (u == u0 ? 1 : 0); v < at.v1; ++v) best.meet(load(u, v), u * width + v);
+    }
     best.store(y, winner, at.out + c);
   }
 };
@@ -172,9 +159,9 @@ HWY_INLINE void max_pool_with(const PoolShape& s, const float* x, float* y, std:
   const bool inside = s.padding_h == 0 && s.padding_w == 0 && (s.out_h - 1) * s.stride_h + s.size_h <= s.h &&
                       (s.out_w - 1) * s.stride_w + s.size_w <= s.w;
   if (inside && s.size_h == 2 && s.size_w == 2)
-    each_window<MaxPool2x2<kPlace>>(s, x, y, winner);
+    each_window<MaxPool<kPlace, true>>(s, x, y, winner);
   else
-    each_window<MaxPool<kPlace>>(s, x, y, winner);
+    each_window<MaxPool<kPlace, false>>(s, x, y, winner);
 }
 
 void max_pool(const PoolShape& s, const float* x, float* y, std::uint16_t* winner) noexcept {

@@ -8,6 +8,7 @@
 
 #include "lab/experiment.h"
 #include "lab/measure.h"
+#include "lab/preset_work.h"
 #include "soma/device.h"
 #include "soma/model.h"
 #include "soma/train.h"
@@ -45,28 +46,7 @@ struct Outcome {
   [[nodiscard]] std::string name() const { return fmt::format("{} workers, rate {:g}", setting.workers, setting.rate); }
 };
 
-struct Work {
-  Config config;
-  RunData data;
-  bool mnist = true;
-};
-
-Result<Work> load(const LabOptions& options) {
-  Work work{preset("neuro-go").value(), {}};
-  work.mnist = find_dataset("mnist").has_value();
-  if (!work.mnist) {
-    work.config.data.train = "digits";
-    work.config.data.test = "digits:test";
-    if (options.quick) work.config.data.count = 6000;
-  }
-  work.config.train.threads = options.threads;
-  auto data = load_run_data(work.config);
-  if (!data) return data.error();
-  work.data = std::move(*data);
-  return work;
-}
-
-Config config_for(const Work& work, const Setting& setting) {
+Config config_for(const PresetWork& work, const Setting& setting) {
   Config config = work.config;
   config.train.workers = setting.workers;
   config.train.batch = kWorkerRows * setting.workers;
@@ -75,7 +55,7 @@ Config config_for(const Work& work, const Setting& setting) {
 }
 
 /// Five epochs; accuracy is only looked at the first time, since every run of a setting has the same bits.
-Result<void> train_once(const Work& work, Outcome& outcome) {
+Result<void> train_once(const PresetWork& work, Outcome& outcome) {
   auto trainer = Trainer::create(config_for(work, outcome.setting), work.data);
   if (!trainer) return trainer.error();
   std::optional<Error> failed;
@@ -98,7 +78,7 @@ Result<void> train_once(const Work& work, Outcome& outcome) {
 }
 
 /// Requests for memory in warm steps, when somebody counts.
-Result<void> count_allocations(const Work& work, const LabOptions& options, Outcome& outcome) {
+Result<void> count_allocations(const PresetWork& work, const LabOptions& options, Outcome& outcome) {
   if (!options.count_allocations) return {};
   auto trainer = Trainer::create(config_for(work, outcome.setting), work.data);
   if (!trainer) return trainer.error();
@@ -215,7 +195,7 @@ void judge(LabReport& report, const std::vector<Outcome>& outcomes, const LabOpt
 
 Result<LabReport> run_neuro_go(const LabOptions& options) {
   say(options, "loading");
-  auto work = load(options);
+  auto work = load_preset_work("neuro-go", options);
   if (!work) return work.error();
   std::vector<Outcome> outcomes;
   for (const Setting& setting : options.quick ? kQuick : kAll) outcomes.push_back({setting, {}, {}});

@@ -7,6 +7,7 @@
 
 #include "lab/experiment.h"
 #include "lab/measure.h"
+#include "lab/preset_work.h"
 #include "lab/timeline/rung.h"
 #include "soma/device.h"
 #include "soma/model.h"
@@ -28,33 +29,10 @@ constexpr double kPublishedAccuracy[] = {92.58,    kNothing, kNothing, kNothing,
 
 double epoch_of(double batch_seconds) { return batch_seconds * static_cast<double>(kEpochSamples) / kBatch; }
 
-/// What is trained on: MNIST, or digits where it is not found.
-struct Work {
-  Config config;
-  RunData data;
-  bool mnist = true;
-};
-
-Result<Work> load(const LabOptions& options) {
-  Work work{preset("mnist-cnn").value(), {}};
-  work.mnist = find_dataset("mnist").has_value();
-  if (!work.mnist) {
-    work.config.data.train = "digits";
-    work.config.data.test = "digits:test";
-    if (options.quick) work.config.data.count = 6000;
-  }
-  if (options.quick) work.config.data.limit = 6000;
-  work.config.train.threads = options.threads;
-  auto data = load_run_data(work.config);
-  if (!data) return data.error();
-  work.data = std::move(*data);
-  return work;
-}
-
 /// The rows of an epoch, batch after batch, for the rungs written here; the engine reads its own.
 class Rows {
  public:
-  explicit Rows(const Work& work)
+  explicit Rows(const PresetWork& work)
       : batches_(work.data.train, work.data.preprocess, {}, 1, true), x_(kBatch * kPixels), labels_(kBatch) {
     batches_.begin_epoch(0);
   }
@@ -87,7 +65,7 @@ std::vector<std::pair<int, const char*>> engine_kinds(const Config& config) {
   return kinds;
 }
 
-Result<std::vector<Step>> measure_rungs(const Work& work, const Effort& effort) {
+Result<std::vector<Step>> measure_rungs(const PresetWork& work, const Effort& effort) {
   auto kernels = select_kernels();
   if (!kernels) return kernels.error();
   Config endless = work.config;
@@ -248,7 +226,7 @@ void judge(LabReport& report, const std::vector<Step>& steps, const TrainReport&
 
 Result<LabReport> run_cnn_timeline(const LabOptions& options) {
   say(options, "loading");
-  auto work = load(options);
+  auto work = load_preset_work("mnist-cnn", options, options.quick ? 6000 : 0);
   if (!work) return work.error();
   say(options, "a step on each rung");
   auto steps = measure_rungs(*work, options.quick ? Effort{0.05, 3} : Effort{0.2, 15});
