@@ -107,10 +107,9 @@ class Load {
       while (!idle_.empty() && (options_.rate == 0 || next_due() <= now)) {
         Connection& connection = *idle_.back();
         idle_.pop_back();
-        connection.due = options_.rate == 0 ? Clock::now() : next_due();
+        const auto due = options_.rate == 0 ? Clock::now() : next_due();
         ++issued;
-        if (!send_all(connection, options_.request))
-          if (auto again = lost(connection); !again) return again.error();
+        if (auto sent = ask(connection, due); !sent) return sent.error();
       }
       if (auto taken = take_answers(); !taken) return taken.error();
     }
@@ -129,6 +128,11 @@ class Load {
     event.data.ptr = &connection;
     ::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, connection.socket.get(), &event);
     return {};
+  }
+
+  Result<void> ask(Connection& connection, Clock::time_point due) {
+    connection.due = due;
+    return send_all(connection, options_.request) ? Result<void>() : lost(connection);
   }
 
   Result<void> lost(Connection& connection) {
@@ -158,6 +162,8 @@ class Load {
     ++(reply->ok ? result_.answers : result_.failures);
     result_.body.assign(reply->body);
     connection.unread.erase(0, reply->bytes);
+    if (options_.rate == 0)
+      return ask(connection, Clock::now());  // before others are read, so that the server need not wait for them
     idle_.push_back(&connection);
     return {};
   }
