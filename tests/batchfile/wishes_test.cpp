@@ -147,7 +147,7 @@ TEST(Wishes, GradientsAreSlopes) {
               d = random_normal(2, stream(Stream::test, 5), at++);
               norm += d * d;
             }
-        const auto moved = [&](double h) {
+        const auto moved = [&, last = last](double h) {
           slope = 0;
           for (std::size_t l = 0; l < start.size(); ++l)
             for (std::size_t i = 0; i < start[l].size(); ++i)
