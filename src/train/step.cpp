@@ -41,7 +41,10 @@ RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, c
       batches(run_data.train, run_data.preprocess, resolved.augment, resolved.train.seed, true),
       labels(static_cast<std::size_t>(resolved.train.batch)),
       state0(state_arrays(resolved.optimizer.kind) > 0 ? net.plan().trained_end : 0),
-      state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0) {}
+      state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0) {
+  constexpr std::int64_t kRecords = 4096;  // the end of an epoch asks for no memory either, in runs of any sensible length
+  history.reserve(static_cast<std::size_t>(std::min(config.train.epochs, kRecords)));
+}
 
 std::int64_t RunState::steps_per_epoch() const {
   if (strategy) return strategy->steps_per_epoch(*this);

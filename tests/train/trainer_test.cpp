@@ -93,7 +93,7 @@ TEST(Trainer, ResumesFromEveryStep) {
 }
 
 TEST(Trainer, AWarmStepAsksForNoMemory) {
-  const RunData data = run_data(64 * 6);  // two steps of any strategy end no epoch, whose record takes memory
+  const RunData data = run_data(64 * 6);
   Config config = small_config();
   config.train.batch = 64;
   config.train.threads = 2;
@@ -114,6 +114,17 @@ TEST(Trainer, AWarmStepAsksForNoMemory) {
   half.step().value();
   const AllocationCounter counter;
   half.step().value();
+  EXPECT_EQ(counter.count(), 0);
+}
+
+TEST(Trainer, TheEndOfAnEpochAsksForNoMemory) {
+  const RunData data = run_data(64);
+  Config config = small_config();
+  config.train.epochs = 9;
+  Trainer trainer = make(config, data);
+  trainer.step().value();
+  const AllocationCounter counter;
+  while (!trainer.finished()) trainer.step().value();
   EXPECT_EQ(counter.count(), 0);
 }
 
