@@ -221,10 +221,7 @@ Result<LabReport> run_neuro_go(const LabOptions& options) {
       "the smaller batches of fewer workers. Workers beyond the cores take turns, and change the batch, not the "
       "arithmetic. The published accuracy is not said to be that of the test set.",
       "An allocation is a call of operator new by any thread of the process."};
-  if (!work->mnist)
-    report.notes.emplace_back(
-        "MNIST was not found: soma's built-in digits stand in for it, and nothing is said about published accuracy. "
-        "soma data fetch mnist gets it.");
+  if (!work->mnist) report.notes.emplace_back(kWithoutMnist);
   return report;
 }
 

@@ -15,6 +15,11 @@ struct PresetWork {
   bool mnist = true;  ///< false: digits stand in for it
 };
 
+/// What a report says when digits stand in.
+inline constexpr const char* kWithoutMnist =
+    "MNIST was not found: soma's built-in digits stand in for it, and nothing is said about published accuracy. "
+    "soma data fetch mnist gets it.";
+
 /// `limit`: samples to train on; 0 = all (of digits in a quick run, 6000).
 [[nodiscard]] Result<PresetWork> load_preset_work(const char* preset_name, const LabOptions& options, std::int64_t limit = 0);
 

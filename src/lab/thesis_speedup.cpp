@@ -8,6 +8,7 @@
 
 #include "lab/experiment.h"
 #include "lab/measure.h"
+#include "lab/preset_work.h"
 #include "lab/scratch_directory.h"
 #include "soma/batchfile.h"
 #include "soma/dataset.h"
@@ -338,10 +339,7 @@ Result<LabReport> run_thesis_speedup(const LabOptions& options) {
                   "worker order, so that the result does not depend on time.",
                   kNear),
       "Seconds are those of the pass over the training lines, without making workers, testing and saving."};
-  if (!mnist)
-    report.notes.emplace_back(
-        "MNIST was not found: soma's built-in digits stand in for it, and nothing is said about published accuracy. "
-        "soma data fetch mnist gets it.");
+  if (!mnist) report.notes.emplace_back(kWithoutMnist);
   return report;
 }
 

@@ -110,6 +110,17 @@ TEST(Load, OtherStatusesAndLostConnectionsAreFailures) {
   EXPECT_GE(result->failures, 2 * result->answers - 2);
 }
 
+TEST(Load, AnotherBodyThanTheOneWantedIsAFailure) {
+  const std::string request = post_request("/", "abc");
+  const ObedientServer server(request.size(), [](int number) { return ok(number == 2 ? "eight" : "seven"); });
+  LoadOptions options = load_on(server.port(), request);
+  options.answer = "seven";
+  const auto result = generate_load(options);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_EQ(result->failures, 1);
+  EXPECT_GT(result->answers, 2);
+}
+
 TEST(Load, AnOpenLoopCountsTheWaitForASlowServer) {
   const std::string request = post_request("/", "abc");
   const ObedientServer server(request.size(), [](int) {

@@ -159,7 +159,8 @@ class Load {
     const auto reply = whole_reply(connection.unread);
     if (!reply) return {};
     result_.latency.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - connection.due).count()));
-    ++(reply->ok ? result_.answers : result_.failures);
+    const bool right = reply->ok && (options_.answer.empty() || reply->body == options_.answer);
+    ++(right ? result_.answers : result_.failures);
     result_.body.assign(reply->body);
     connection.unread.erase(0, reply->bytes);
     if (options_.rate == 0)

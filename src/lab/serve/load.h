@@ -17,11 +17,12 @@ struct LoadOptions {
   /// 0: a closed loop, each connection sends again as soon as it has its answer. Otherwise an open one: so many requests a second
   /// fall due at even distances, whatever the server does, and one that must wait for a free connection is late by that wait.
   double rate = 0;
+  std::string answer = {};  ///< what every body has to be; "" = anything
 };
 
 struct LoadResult {
-  std::int64_t answers = 0;   ///< with status 200
-  std::int64_t failures = 0;  ///< other statuses, and connections that ended
+  std::int64_t answers = 0;   ///< with status 200 and the right body
+  std::int64_t failures = 0;  ///< others, and connections that ended
   double seconds = 0;
   LatencyHistogram latency;  ///< from when a request was sent (closed) or due (open) to the last byte of its answer
   std::string body;          ///< of the last answer

@@ -261,10 +261,7 @@ Result<LabReport> run_cnn_timeline(const LabOptions& options) {
                   fmt::format("soma's own epochs: {} training images an epoch, accuracy and loss as seen while training; the "
                               "schedule is the preset's.",
                               run->samples)};
-  if (!work->mnist)
-    report.notes.emplace_back(
-        "MNIST was not found: soma's built-in digits stand in for it, and nothing is said about published accuracy. "
-        "soma data fetch mnist gets it.");
+  if (!work->mnist) report.notes.emplace_back(kWithoutMnist);
   return report;
 }
 
