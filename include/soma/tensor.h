@@ -10,7 +10,7 @@ namespace soma {
 /// Extents, outermost first. A sample is {features} or {channels, height, width}; the batch is never part of it.
 using Shape = std::vector<std::int64_t>;
 
-/// The product of the extents; 1 for an empty shape.
+/// The product of the extents, none of them negative; 1 for an empty shape, the greatest number there is when it does not fit.
 std::int64_t elements(const Shape& shape);
 
 /// "1×28×28".

@@ -32,11 +32,12 @@ constexpr int kBacklog = 4096;
 /// Connections that arrive from now on go to other members of the port's group than its first `own`: to the server that takes
 /// over, or to nobody else when there is none (an index beyond the group falls back to all of it).
 void send_newcomers_on(int listener, std::uint32_t own) {
-  // NOLINTNEXTLINE(misc-redundant-expression): several of these names are zero
+  // NOLINTBEGIN(misc-redundant-expression): several of these names are zero
   sock_filter program[] = {{BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_RANDOM)},
                            {BPF_ALU | BPF_MOD | BPF_K, 0, 0, own},
                            {BPF_ALU | BPF_ADD | BPF_K, 0, 0, own},
                            {BPF_RET | BPF_A, 0, 0, 0}};
+  // NOLINTEND(misc-redundant-expression)
   const sock_fprog filter = {4, program};
   ::setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &filter, sizeof filter);
 }

@@ -79,6 +79,14 @@ TEST(Npy, MutatedFilesAreReadOrRefused) {
   }));
 }
 
+// No value is promised, so none is missing; what is left of the shape is beyond 63 bits all the same.
+TEST(Npy, AnExtentOfZeroHidesNoOverflow) {
+  for (const char* shape : {"(2, 97949, 0, 128400969165606)", "(0, 4611686018427387904, 4611686018427387904)"}) {
+    const Result<Dataset> samples = npy_samples(npy<float>("<f4", shape, {}), "x", {});
+    EXPECT_THAT(message(samples), StartsWith("x: wanted ")) << shape;
+  }
+}
+
 TEST(Npy, DataSetsWithLabelsBeside) {
   const Scratch scratch;
   const auto file = scratch.write("x.npy", npy<std::uint8_t>("|u1", "(2, 1, 2, 1)", {1, 2, 3, 4}));
