@@ -52,7 +52,7 @@ std::vector<std::vector<double>> seconds_in_turns(const std::vector<std::functio
   for (int round = 0; round < effort.rounds; ++round)
     for (std::size_t i = 0; i < work.size(); ++i) {
       wait_until_quiet();
-      seconds_of(work[i], 3);
+      seconds_of(work[i], calls[i]);  // after a sleep the system takes milliseconds to give each thread a core of its own
       seconds[i].push_back(seconds_of(work[i], calls[i]) / static_cast<double>(calls[i]));
     }
   return seconds;

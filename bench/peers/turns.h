@@ -8,10 +8,11 @@ namespace soma::bench {
 
 struct Effort {
   int rounds = 15;
-  double slice = 0.01;  ///< seconds a reading lasts, at least
+  double slice = 0.02;  ///< seconds a reading lasts, at least
 };
 
-/// Seconds of one call, [contender][round]. In each round every piece of work has its turn: three untimed calls, then a slice.
+/// Seconds of one call, [contender][round]. In each round every piece of work has its turn: an untimed slice, then one that
+/// counts.
 std::vector<std::vector<double>> seconds_in_turns(const std::vector<std::function<void()>>& work, const Effort& effort);
 
 /// Returns once no thread of this process has run for two milliseconds: teams spin for a while after their work is done, and
