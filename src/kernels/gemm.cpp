@@ -201,32 +201,46 @@ void pack_panels(const float* x, std::int64_t x_row, std::int64_t rows, std::int
   }
 }
 
-/// y(j, i) = x(i, j) for 4×4 floats with row strides of a panel.
-HWY_ATTR HWY_INLINE void transpose_4x4(const float* x, float* y) {
-  const hn::Full128<float> d;
-  const hn::RepartitionToWide<decltype(d)> dw;
-  const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + kPanel), r2 = hn::LoadU(d, x + 2 * kPanel),
-             r3 = hn::LoadU(d, x + 3 * kPanel);
-  const auto a = hn::BitCast(dw, hn::InterleaveLower(d, r0, r1)), b = hn::BitCast(dw, hn::InterleaveLower(d, r2, r3));
-  const auto e = hn::BitCast(dw, hn::InterleaveUpper(d, r0, r1)), f = hn::BitCast(dw, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, b)), d, y);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, b)), d, y + kPanel);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, e, f)), d, y + 2 * kPanel);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, e, f)), d, y + 3 * kPanel);
+/// x[0..3], then the four numbers 4, 8 and 12 rows below: as many as a vector holds.
+template <class D>
+HWY_ATTR HWY_INLINE hn::Vec<D> load_blocks(D d, const float* x, std::int64_t row) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return hn::LoadU(d, x);
+  } else {
+    const hn::Half<D> half;
+    const std::int64_t rows = static_cast<std::int64_t>(hn::MaxLanes(half));
+    return hn::Combine(d, load_blocks(half, x + rows * row, row), load_blocks(half, x, row));
+  }
 }
 
-HWY_ATTR void transpose_panels(const float* x, std::int64_t x_panel, std::int64_t rows, std::int64_t cols, float* y,
-                               std::int64_t y_panel) noexcept {
-  const std::int64_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
-  for (std::int64_t i = 0; i < panels(rows) * kPanel; i += 4)
-    for (std::int64_t j = 0; j < cols; j += 4) {
-      const float* from = x + j / kPanel * x_panel + i * kPanel + j % kPanel;
-      float* to = y + i / kPanel * y_panel + j * kPanel + i % kPanel;
-      if (i < whole_rows && j < whole_cols) {
-        transpose_4x4(from, to);
+/// Four columns of 16 rows of x → four rows of 16 numbers: 4×4 transpositions side by side in the blocks of a vector.
+HWY_ATTR HWY_INLINE void transpose_16x4(const float* x, std::int64_t x_row, float* y, std::int64_t y_row) {
+  const Wide d;
+  const hn::RepartitionToWide<Wide> pairs;
+  for (int v = 0; v < kVectors; ++v, x += kLanes * x_row, y += kLanes) {
+    const V r0 = load_blocks(d, x, x_row), r1 = load_blocks(d, x + x_row, x_row), r2 = load_blocks(d, x + 2 * x_row, x_row),
+            r3 = load_blocks(d, x + 3 * x_row, x_row);
+    const auto a = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)), b = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
+    const auto e = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)), f = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), d, y);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)), d, y + y_row);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, e, f)), d, y + 2 * y_row);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, e, f)), d, y + 3 * y_row);
+  }
+}
+
+HWY_ATTR void transpose(const Transpose<float>& t) noexcept {
+  for (std::int64_t i = 0; i < t.rows; i += kPanel)
+    for (std::int64_t j = 0; j < t.cols; j += 4) {
+      const float* from = t.x + j / kPanel * t.x_panel + i * t.x_row + j % kPanel;
+      float* to = t.y + i / kPanel * t.y_panel + j * t.y_row;
+      const std::int64_t rows = std::min(kPanel, t.rows - i), cols = std::min<std::int64_t>(4, t.cols - j);
+      if (rows == kPanel && cols == 4) {
+        transpose_16x4(from, t.x_row, to, t.y_row);
       } else {
-        for (std::int64_t jj = 0; jj < std::min<std::int64_t>(4, cols - j); ++jj)
-          for (std::int64_t ii = 0; ii < 4; ++ii) to[jj * kPanel + ii] = i + ii < rows ? from[ii * kPanel + jj] : 0.0f;
+        for (std::int64_t jj = 0; jj < cols; ++jj)
+          for (std::int64_t ii = 0; ii < (t.fill ? kPanel : rows); ++ii)
+            to[jj * t.y_row + ii] = ii < rows ? from[ii * t.x_row + jj] : 0.0f;
       }
     }
 }
@@ -234,7 +248,7 @@ HWY_ATTR void transpose_panels(const float* x, std::int64_t x_panel, std::int64_
 void fill_here(Kernels<float>& table) {
   table.gemm = &gemm;
   table.pack_panels = &pack_panels;
-  table.transpose_panels = &transpose_panels;
+  table.transpose = &transpose;
 }
 #endif
 

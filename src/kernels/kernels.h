@@ -19,13 +19,14 @@ inline constexpr std::int64_t kPanel = 16;
 
 inline constexpr std::int64_t panels(std::int64_t columns) { return (columns + kPanel - 1) / kPanel; }
 
-/// c[i, j] = start + Σ_s Σ_k a(i, s, k) · b(s·depth + k, j), in exactly that order, each product added by one fused
-/// multiply-add where the target has it. So the result does not depend on how a larger product is cut into blocks.
+/// c(i, j) = start + Σ_s Σ_k a(i, s, k) · b(s·depth + k, j), in exactly that order, each product added by one fused multiply-add
+/// where the target has it. So the result does not depend on how a larger product is cut into blocks.
 ///
-///   a(i, s, k) = a[i·a_row + segment(s) + k·a_col], segment(s) = a_segments ? a_segments[s] : 0,  0 ≤ s < segments, 0 ≤ k <
-///   depth b(r, j)    = b[(j / 16)·b_panel + r·b_row + j % 16];  all 16 of a panel's columns must be readable c(i, j)    = c[(j /
-///   16)·c_panel + i·c_row + j % 16];  only columns j < n are written start      = c(i, j) when accumulate, else bias[j] (bias
-///   readable up to a multiple of 16), else 0
+/// - a(i, s, k) = a[i·a_row + segment(s) + k·a_col] with segment(s) = a_segments ? a_segments[s] : 0, 0 ≤ s < segments,
+///   0 ≤ k < depth.
+/// - b(r, j) = b[(j / 16)·b_panel + r·b_row + j % 16]. All 16 of a panel's columns must be readable.
+/// - c(i, j) = c[(j / 16)·c_panel + i·c_row + j % 16]. Only columns j < n are written.
+/// - start = c(i, j) when accumulate, else bias[j] (bias readable up to a multiple of 16), else 0.
 ///
 /// m, n ≥ 1. c overlaps neither a nor b. NaN and Inf pass through.
 template <class T>
@@ -41,6 +42,19 @@ struct Gemm {
   std::int64_t c_row = 0, c_panel = kPanel;
   const T* bias = nullptr;
   bool accumulate = false;
+};
+
+/// y(j, i) = x(i, j), i < rows, j < cols, where x(i, j) = x[(j / 16)·x_panel + i·x_row + j % 16] and
+/// y(j, i) = y[(i / 16)·y_panel + j·y_row + i % 16]: panels as above, or plain rows where a panel's stride is 16. With `fill`,
+/// what the last panel of y has beyond `rows` becomes zero; else it is left alone.
+template <class T>
+struct Transpose {
+  std::int64_t rows = 0, cols = 0;
+  const T* x = nullptr;
+  std::int64_t x_panel = kPanel, x_row = kPanel;
+  T* y = nullptr;
+  std::int64_t y_panel = kPanel, y_row = kPanel;
+  bool fill = true;
 };
 
 /// c[i·c_row + k] = Σ_j a[i·a_row + j]·b(k, j), j < depth: the product with the transposed matrix, without transposing it.
@@ -132,10 +146,7 @@ struct Kernels {
   void (*pack_panels)(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, T* y,
                       std::int64_t y_panel) noexcept = nullptr;
 
-  /// The transposed matrix from panels to panels: x holds columns [0, cols) of rows [0, rows) in panels of stride x_panel;
-  /// y(j, i) = x(i, j) in panels over i: y[(i/16)·y_panel + j·16 + i%16], zeros for rows ≤ i < round_up(rows, 16).
-  void (*transpose_panels)(const T* x, std::int64_t x_panel, std::int64_t rows, std::int64_t cols, T* y,
-                           std::int64_t y_panel) noexcept = nullptr;
+  void (*transpose)(const Transpose<T>&) noexcept = nullptr;
 
   void (*dots)(const Dots<T>&) noexcept = nullptr;
 

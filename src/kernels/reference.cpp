@@ -29,11 +29,11 @@ void pack_panels(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t
 }
 
 template <class T>
-void transpose_panels(const T* x, std::int64_t x_panel, std::int64_t rows, std::int64_t cols, T* y,
-                      std::int64_t y_panel) noexcept {
-  for (std::int64_t i = 0; i < panels(rows) * kPanel; ++i)
-    for (std::int64_t j = 0; j < cols; ++j)
-      y[i / kPanel * y_panel + j * kPanel + i % kPanel] = i < rows ? x[j / kPanel * x_panel + i * kPanel + j % kPanel] : T(0);
+void transpose(const Transpose<T>& t) noexcept {
+  for (std::int64_t i = 0; i < (t.fill ? panels(t.rows) * kPanel : t.rows); ++i)
+    for (std::int64_t j = 0; j < t.cols; ++j)
+      t.y[i / kPanel * t.y_panel + j * t.y_row + i % kPanel] =
+          i < t.rows ? t.x[j / kPanel * t.x_panel + i * t.x_row + j % kPanel] : T(0);
 }
 
 template <class T>
@@ -121,7 +121,7 @@ const Kernels<T>& reference_kernels() {
     k.target = "reference";
     k.gemm = gemm<T>;
     k.pack_panels = pack_panels<T>;
-    k.transpose_panels = transpose_panels<T>;
+    k.transpose = transpose<T>;
     k.dots = dots<T>;
     k.add = add<T>;
     k.scale = scale<T>;

@@ -89,7 +89,8 @@ void flip_weights(const ConvStep& s, const Run<T>& run) {
       const std::int64_t group = unit / kernel, k = unit % kernel;
       const T* from = run.parameter(s.weight) + group * w.group_stride() + (kernel - 1 - k) * w.in * kPanel;
       T* to = run.partials + s.flipped + group * group_size + k * per_group * kPanel;
-      run.kernels.transpose_panels(from, w.panel_stride(), w.in, per_group, to, rows * kPanel);
+      run.kernels.transpose(
+          {.rows = w.in, .cols = per_group, .x = from, .x_panel = w.panel_stride(), .y = to, .y_panel = rows * kPanel});
     }
   });
 }

@@ -77,8 +77,12 @@ void turn_panels(const ConvStep& s, const Run<T>& run, const T* from, T* to) {
   const Parameter& w = run.parameter_at(s.weight);
   const std::int64_t per_group = s.out.c / s.conv.groups;
   for (std::int64_t group = 0; group < s.conv.groups; ++group)
-    run.kernels.transpose_panels(from + group * per_group * s.taps, per_group * kPanel, per_group, w.rows(),
-                                 to + group * w.group_stride(), w.panel_stride());
+    run.kernels.transpose({.rows = per_group,
+                           .cols = w.rows(),
+                           .x = from + group * per_group * s.taps,
+                           .x_panel = per_group * kPanel,
+                           .y = to + group * w.group_stride(),
+                           .y_panel = w.panel_stride()});
 }
 
 }  // namespace

@@ -115,31 +115,79 @@ void input_gradient_of_few(const LinearStep& s, const Run<T>& run) {
   });
 }
 
-// dx = dy·W. The product wants panels of inputs: each member transposes a block of weights into its scratch and uses it at once.
+// More samples than outputs. The product wants panels of inputs: each member transposes a block of weights into its scratch and
+// uses it at once.
+template <class T>
+void input_gradient_of_many(const LinearStep& s, const Run<T>& run, std::int64_t first, std::int64_t inputs, T* block) {
+  const Parameter& w = run.parameter_at(s.weight);
+  run.kernels.transpose({.rows = inputs,
+                         .cols = s.out,
+                         .x = run.parameter(s.weight) + first * kPanel,
+                         .x_panel = w.panel_stride(),
+                         .y = block,
+                         .y_panel = s.out * kPanel});
+  Gemm<T> g;
+  g.m = run.rows;
+  g.n = inputs;
+  g.depth = s.out;
+  g.a = run.gradient(s.y);
+  g.a_row = s.out;
+  g.b = block;
+  g.b_panel = s.out * kPanel;
+  g.c = run.gradient(s.x) + first;
+  g.c_row = s.in;
+  run.kernels.gemm(g);
+}
+
+// No more samples than outputs: dxᵀ = Wᵀ·dyᵀ with the weights as they lie, and less to be transposed, afterwards.
+template <class T>
+void input_gradient_transposed(const LinearStep& s, const Run<T>& run, std::int64_t first, std::int64_t inputs, T* block) {
+  Gemm<T> g;
+  g.m = inputs;
+  g.n = run.rows;
+  g.depth = kPanel;
+  g.a = run.parameter(s.weight) + first * kPanel;
+  g.a_row = kPanel;
+  g.a_segments = s.panel_offsets.data();
+  g.segments = panels(s.out);
+  g.b = run.partials + s.turned;
+  g.b_panel = panels(s.out) * kPanel * kPanel;
+  g.c = block;
+  g.c_row = kPanel;
+  g.c_panel = inputs * kPanel;
+  run.kernels.gemm(g);
+  run.kernels.transpose({.rows = inputs,
+                         .cols = run.rows,
+                         .x = block,
+                         .x_panel = inputs * kPanel,
+                         .y = run.gradient(s.x) + first,
+                         .y_row = s.in,
+                         .fill = false});
+}
+
+/// dy → outputs × panels of samples; zero for the outputs that a last panel of weights lacks.
+template <class T>
+void turn_output_gradient(const LinearStep& s, const Run<T>& run) {
+  const std::int64_t panel = panels(s.out) * kPanel * kPanel;
+  T* const turned = run.partials + s.turned;
+  run.kernels.transpose({.rows = run.rows, .cols = s.out, .x = run.gradient(s.y), .x_row = s.out, .y = turned, .y_panel = panel});
+  for (std::int64_t p = 0; p < panels(run.rows); ++p)
+    std::fill(turned + p * panel + s.out * kPanel, turned + (p + 1) * panel, T(0));
+}
+
+// dx = dy·W.
 template <class T>
 void input_gradient(const LinearStep& s, const Run<T>& run) {
-  const Parameter& w = run.parameter_at(s.weight);
   // Below, transposing a weight costs more than the multiply-adds it is used for.
   constexpr std::int64_t kFewRows = 16;
   if (run.plan.max_batch <= kFewRows) return input_gradient_of_few(s, run);
+  const bool transposed = run.rows <= s.out;
+  if (transposed) turn_output_gradient(s, run);
   const std::int64_t units = (panels(s.in) + s.block_panels - 1) / s.block_panels;
   run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int member) {
-    T* block = run.member_scratch(member);
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t first = unit * s.block_panels * kPanel, inputs = std::min(s.in - first, s.block_panels * kPanel);
-      run.kernels.transpose_panels(run.parameter(s.weight) + first * kPanel, w.panel_stride(), inputs, s.out, block,
-                                   s.out * kPanel);
-      Gemm<T> g;
-      g.m = run.rows;
-      g.n = inputs;
-      g.depth = s.out;
-      g.a = run.gradient(s.y);
-      g.a_row = s.out;
-      g.b = block;
-      g.b_panel = s.out * kPanel;
-      g.c = run.gradient(s.x) + first;
-      g.c_row = s.in;
-      run.kernels.gemm(g);
+      (transposed ? input_gradient_transposed<T> : input_gradient_of_many<T>)(s, run, first, inputs, run.member_scratch(member));
     }
   });
 }

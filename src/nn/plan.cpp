@@ -161,7 +161,11 @@ class Planner {
       if (layer.out % kPanel != 0) step.packed = take(plan_.partials, plan_.max_batch * panels(layer.out) * kPanel);
       // About 64 KiB of transposed weights: they stay in the second-level cache for all rows of the batch.
       step.block_panels = std::clamp<std::int64_t>(16384 / (kPanel * layer.out), 2, 8);
-      want_scratch(step.block_panels * kPanel * layer.out);
+      const std::int64_t samples = panels(std::min(plan_.max_batch, layer.out)) * kPanel;
+      want_scratch(step.block_panels * kPanel * std::max(layer.out, samples));
+      step.turned = take(plan_.partials, panels(layer.out) * kPanel * samples);
+      for (std::int64_t panel = 0; panel < panels(layer.out); ++panel)
+        step.panel_offsets.push_back(panel * plan_.parameters[static_cast<std::size_t>(step.weight)].panel_stride());
       want_scratch(2 * kFusedRows * kPanel);
     }
     values_of_[i] = step.y;

@@ -211,11 +211,26 @@ TEST_P(GemmTest, TransposedPanelsHoldTheTransposedMatrix) {
       const std::int64_t x_panel = rows * kPanel + 3, y_panel = cols * kPanel + 5, n = panels(rows) * y_panel;
       const Guarded<float> x(uniform(panels(cols) * x_panel, -1, 1, 1));
       Guarded<float> y(n, 2), wanted(n, 2);
-      kernels.transpose_panels(x.data(), x_panel, rows, cols, y.data(), y_panel);
+      kernels.transpose({.rows = rows, .cols = cols, .x = x.data(), .x_panel = x_panel, .y = y.data(), .y_panel = y_panel});
       for (std::int64_t i = 0; i < panels(rows) * kPanel; ++i)
         for (std::int64_t j = 0; j < cols; ++j)
           wanted[i / kPanel * y_panel + j * kPanel + i % kPanel] =
               i < rows ? x[j / kPanel * x_panel + i * kPanel + j % kPanel] : 0;
+      ASSERT_EQ(bits(y.values()), bits(wanted.values())) << rows << " × " << cols;
+      ASSERT_TRUE(y.intact());
+    }
+}
+
+TEST_P(GemmTest, TransposedRowsLeaveAloneWhatLiesBehindThem) {
+  for (const std::int64_t rows : {1, 5, 16, 17, 35})
+    for (const std::int64_t cols : kSizes) {
+      const std::int64_t x_row = cols + 2, y_row = rows + 3;
+      const Guarded<float> x(uniform(rows * x_row - 2, -1, 1, 1));
+      Guarded<float> y(cols * y_row - 3, 2), wanted(cols * y_row - 3, 2);
+      kernels.transpose(
+          {.rows = rows, .cols = cols, .x = x.data(), .x_row = x_row, .y = y.data(), .y_row = y_row, .fill = false});
+      for (std::int64_t i = 0; i < rows; ++i)
+        for (std::int64_t j = 0; j < cols; ++j) wanted[j * y_row + i] = x[i * x_row + j];
       ASSERT_EQ(bits(y.values()), bits(wanted.values())) << rows << " × " << cols;
       ASSERT_TRUE(y.intact());
     }

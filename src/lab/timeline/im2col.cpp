@@ -117,7 +117,8 @@ class Simd final : public Im2col {
     } else {
       turned_.resize(std::max(turned_.size(), size(depth_panels * kPanel * p.n)));
       kernels_.pack_panels(p.b.data, p.b.column, p.n, p.k, turned_.data(), p.n * kPanel);
-      kernels_.transpose_panels(turned_.data(), p.n * kPanel, p.n, p.k, panels_.data(), p.k * kPanel);
+      kernels_.transpose(
+          {.rows = p.n, .cols = p.k, .x = turned_.data(), .x_panel = p.n * kPanel, .y = panels_.data(), .y_panel = p.k * kPanel});
     }
     Gemm<float> g;
     g.m = p.m;
