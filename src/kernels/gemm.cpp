@@ -20,16 +20,27 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Wide = hn::CappedTag<float, kPanel>;  // one vector of at most a panel
 using V = hn::Vec<Wide>;
+using HalfWide = hn::Half<Wide>;  // for the odd half of a panel where a vector holds a whole one
 constexpr int kVectors = static_cast<int>(kPanel / hn::MaxLanes(Wide()));  // vectors in a panel
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(Wide()));
+
+// A tile is as wide as a number of halves of a panel: what a matrix lacks of its last panel is not worked out in vain.
+constexpr std::int64_t kHalf = kPanel / 2;
+constexpr std::int64_t halves(std::int64_t columns) { return (columns + kHalf - 1) / kHalf; }
 
 // Accumulators that leave room for one panel group of b and a broadcast: 14·2 + 2 + 1 of 32 registers, else 12 + 2 + 1 of 16.
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
 constexpr int kAccumulators = kManyRegisters ? 28 : 12;
 
-/// Rows of a tile that is P panels wide.
-template <int P>
-constexpr int kRows = std::max(1, kAccumulators / (P * kVectors));
+/// Whole vectors across a tile of H halves; one of half the size follows where they do not cover it.
+template <int H>
+constexpr int kWhole = H* static_cast<int>(kHalf) / kLanes;
+template <int H>
+constexpr bool kOdd = H* static_cast<int>(kHalf) % kLanes != 0;
+
+/// Rows of a tile that is H halves wide.
+template <int H>
+constexpr int kRows = std::max(1, kAccumulators / (kWhole<H> + (kOdd<H> ? 1 : 0)));
 
 /// One tile of c: what is left of a Gemm once its rows, panels and depth block are chosen.
 struct TileArgs {
@@ -41,28 +52,35 @@ struct TileArgs {
   std::int64_t b_panel, b_row;
   float* c;
   std::int64_t c_row, c_panel;
-  std::int64_t columns;  // valid columns of the tile; the last panel may be cut
+  std::int64_t columns;  // valid columns of the tile; the last half may be cut
   const float* bias;
   bool accumulate;
+
+  /// Where vector v of row i lies in c.
+  float* at(std::int64_t i, int v) const { return c + i * c_row + (v / kVectors) * c_panel + (v % kVectors) * kLanes; }
 };
 
-template <int M, int P, bool kUnitRow>
+template <int M, int H, bool kUnitRow>
 HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
   const Wide d;
-  constexpr int kWidth = P * kVectors;
-  const bool cut = t.columns < P * kPanel;
-  V sum[M][kWidth];
+  const HalfWide dh;
+  constexpr int kWidth = kWhole<H>;
+  const bool cut = t.columns < H * kHalf;
+  V sum[M][std::max(kWidth, 1)];
+  hn::Vec<HalfWide> odd[M];
   if (t.accumulate && !cut) {
 #pragma GCC unroll 32
-    for (int i = 0; i < M; ++i)
+    for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 32
-      for (int v = 0; v < kWidth; ++v)
-        sum[i][v] = hn::LoadU(d, t.c + i * t.c_row + (v / kVectors) * t.c_panel + (v % kVectors) * kLanes);
+      for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::LoadU(d, t.at(i, v));
+      if constexpr (kOdd<H>) odd[i] = hn::LoadU(dh, t.at(i, kWidth));
+    }
   } else if (t.accumulate) {
     for (int i = 0; i < M; ++i) {
-      HWY_ALIGN float row[P * kPanel] = {};
+      HWY_ALIGN float row[H * kHalf] = {};
       for (std::int64_t j = 0; j < t.columns; ++j) row[j] = t.c[i * t.c_row + (j / kPanel) * t.c_panel + j % kPanel];
       for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::Load(d, row + v * kLanes);
+      if constexpr (kOdd<H>) odd[i] = hn::Load(dh, row + kWidth * kLanes);
     }
   } else {
 #pragma GCC unroll 32
@@ -71,6 +89,11 @@ HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
 #pragma GCC unroll 32
       for (int i = 0; i < M; ++i) sum[i][v] = start;
     }
+    if constexpr (kOdd<H>) {
+      const auto start = t.bias != nullptr ? hn::LoadU(dh, t.bias + kWidth * kLanes) : hn::Zero(dh);
+#pragma GCC unroll 32
+      for (int i = 0; i < M; ++i) odd[i] = start;
+    }
   }
 
   const float* b = t.b;
@@ -78,59 +101,74 @@ HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
   for (std::int64_t s = 0; s < t.segments; ++s) {
     const float* a = t.a + (t.a_segments != nullptr ? t.a_segments[s] : 0);
     for (std::int64_t k = 0; k < t.depth; ++k, a += t.a_col, b += t.b_row) {
-      V wide[kWidth];
+      V wide[std::max(kWidth, 1)];
+      hn::Vec<HalfWide> narrow;
 #pragma GCC unroll 32
       for (int v = 0; v < kWidth; ++v) wide[v] = hn::LoadU(d, b + (v / kVectors) * t.b_panel + (v % kVectors) * kLanes);
+      if constexpr (kOdd<H>) narrow = hn::LoadU(dh, b + kWidth * t.b_panel);
 #pragma GCC unroll 32
       for (int i = 0; i < M; ++i) {
-        const V x = hn::Set(d, a[i * a_row]);
+        if constexpr (kWidth > 0) {
+          const V x = hn::Set(d, a[i * a_row]);
 #pragma GCC unroll 32
-        for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::MulAdd(x, wide[v], sum[i][v]);
+          for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::MulAdd(x, wide[v], sum[i][v]);
+          if constexpr (kOdd<H>) odd[i] = hn::MulAdd(hn::LowerHalf(x), narrow, odd[i]);
+        } else {
+          odd[i] = hn::MulAdd(hn::Set(dh, a[i * a_row]), narrow, odd[i]);
+        }
       }
     }
   }
 
   if (!cut) {
 #pragma GCC unroll 32
-    for (int i = 0; i < M; ++i)
+    for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 32
-      for (int v = 0; v < kWidth; ++v)
-        hn::StoreU(sum[i][v], d, t.c + i * t.c_row + (v / kVectors) * t.c_panel + (v % kVectors) * kLanes);
+      for (int v = 0; v < kWidth; ++v) hn::StoreU(sum[i][v], d, t.at(i, v));
+      if constexpr (kOdd<H>) hn::StoreU(odd[i], dh, t.at(i, kWidth));
+    }
   } else {
+    const auto kept = [&](auto tag, int v) HWY_ATTR {
+      return hn::FirstN(tag, static_cast<std::size_t>(std::clamp<std::int64_t>(t.columns - v * kLanes, 0, kLanes)));
+    };
 #pragma GCC unroll 32
     for (int v = 0; v < kWidth; ++v) {
-      const auto kept = hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(t.columns - v * kLanes, 0, kLanes)));
+      const auto mask = kept(d, v);
 #pragma GCC unroll 32
-      for (int i = 0; i < M; ++i)
-        hn::BlendedStore(sum[i][v], kept, d, t.c + i * t.c_row + (v / kVectors) * t.c_panel + (v % kVectors) * kLanes);
+      for (int i = 0; i < M; ++i) hn::BlendedStore(sum[i][v], mask, d, t.at(i, v));
+    }
+    if constexpr (kOdd<H>) {
+      const auto mask = kept(dh, kWidth);
+#pragma GCC unroll 32
+      for (int i = 0; i < M; ++i) hn::BlendedStore(odd[i], mask, dh, t.at(i, kWidth));
     }
   }
 }
 
 using TileFunction = void (*)(const TileArgs&);
 
-template <int P, bool kUnitRow, std::size_t... I>
+template <int H, bool kUnitRow, std::size_t... I>
 constexpr auto tiles_of(std::index_sequence<I...>) {
-  return std::array<TileFunction, sizeof...(I)>{&tile<static_cast<int>(I) + 1, P, kUnitRow>...};
+  return std::array<TileFunction, sizeof...(I)>{&tile<static_cast<int>(I) + 1, H, kUnitRow>...};
 }
 
-/// tiles[rows − 1] for tiles P panels wide.
-template <int P, bool kUnitRow>
-constexpr auto kTiles = tiles_of<P, kUnitRow>(std::make_index_sequence<kRows<P> >());
+/// tiles[rows − 1] for tiles H halves wide.
+template <int H, bool kUnitRow>
+constexpr auto kTiles = tiles_of<H, kUnitRow>(std::make_index_sequence<kRows<H> >());
 
-template <int P>
+template <int H>
 HWY_ATTR void run_tiles(const Gemm<float>& g) {
-  const auto& tiles = g.a_row == 1 ? kTiles<P, true> : kTiles<P, false>;
-  const std::int64_t row_tiles = (g.m + kRows<P> - 1) / kRows<P>;
-  const std::int64_t panel_groups = (panels(g.n) + P - 1) / P;
-  // 256 rows of two panels are 32 KiB: they stay in the first-level cache while the rows of a pass by.
-  const std::int64_t block = g.segments == 1 ? std::min<std::int64_t>(g.depth, 256) : g.depth;
+  const auto& tiles = g.a_row == 1 ? kTiles<H, true> : kTiles<H, false>;
+  const std::int64_t row_tiles = (g.m + kRows<H> - 1) / kRows<H>;
+  const std::int64_t groups = halves(g.n) / H;
+  // 4096 rows of two panels are 512 KiB: they stay in the second-level cache while the rows of a pass by. Shorter blocks, for the
+  // first-level cache, lose more to the sums' way out and in again.
+  const std::int64_t block = g.segments == 1 ? std::min<std::int64_t>(g.depth, 4096) : g.depth;
   const bool rows_outside = g.m > g.n;  // the shorter side is the one gone over again and again
   for (std::int64_t first = 0; first == 0 || first < g.depth; first += std::max<std::int64_t>(block, 1)) {
     const auto one = [&](std::int64_t row_tile, std::int64_t group) HWY_ATTR {
       const std::int64_t row = g.m * row_tile / row_tiles, rows = g.m * (row_tile + 1) / row_tiles - row;
-      const std::int64_t panel = group * P, column = panel * kPanel;
-      // The last group may have fewer panels than P: their columns are never stored, and b is read as if it ended in them.
+      const std::int64_t panel = group * H / 2, column = panel * kPanel;
       const TileArgs t = {g.a + row * g.a_row + first * g.a_col,
                           g.a_row,
                           g.a_col,
@@ -143,50 +181,100 @@ HWY_ATTR void run_tiles(const Gemm<float>& g) {
                           g.c + row * g.c_row + panel * g.c_panel,
                           g.c_row,
                           g.c_panel,
-                          std::min(g.n - column, P * kPanel),
+                          std::min(g.n - column, H * kHalf),
                           g.bias != nullptr ? g.bias + column : nullptr,
                           g.accumulate || first > 0};
       tiles[static_cast<std::size_t>(rows - 1)](t);
     };
     if (rows_outside)
       for (std::int64_t i = 0; i < row_tiles; ++i)
-        for (std::int64_t j = 0; j < panel_groups; ++j) one(i, j);
+        for (std::int64_t j = 0; j < groups; ++j) one(i, j);
     else
-      for (std::int64_t j = 0; j < panel_groups; ++j)
+      for (std::int64_t j = 0; j < groups; ++j)
         for (std::int64_t i = 0; i < row_tiles; ++i) one(i, j);
   }
 }
 
-/// The panels of g cut into groups of P and what is left over.
-template <int P>
-HWY_ATTR void cut_panels(const Gemm<float>& g) {
-  const std::int64_t whole = panels(g.n) / P * P;
+/// The columns of g cut into groups of H halves and what is left over. Only the last group is no whole number of panels.
+template <int H>
+HWY_ATTR void cut_columns(const Gemm<float>& g) {
+  const std::int64_t whole = halves(g.n) / H * H;
   if (whole > 0) {
     Gemm<float> left = g;
-    left.n = std::min(g.n, whole * kPanel);
-    run_tiles<P>(left);
+    left.n = std::min(g.n, whole * kHalf);
+    run_tiles<H>(left);
   }
-  if constexpr (P > 1) {
-    if (whole < panels(g.n)) {
+  if constexpr (H > 1) {
+    if (whole < halves(g.n)) {
       Gemm<float> right = g;
-      right.n = g.n - whole * kPanel;
-      right.b += whole * g.b_panel;
-      right.c += whole * g.c_panel;
-      if (g.bias != nullptr) right.bias += whole * kPanel;
-      cut_panels<P / 2>(right);
+      right.n = g.n - whole * kHalf;
+      right.b += whole / 2 * g.b_panel;
+      right.c += whole / 2 * g.c_panel;
+      if (g.bias != nullptr) right.bias += whole * kHalf;
+      cut_columns<(H > 4 ? H / 2 : H - 1)>(right);
     }
   }
 }
 
+/// At most one panel of c, four strands to each sum: a chain of dependent multiply-adds would wait four cycles for each.
+template <int M>
+HWY_ATTR HWY_NOINLINE void stranded_tile(const TileArgs& t) {
+  const Wide d;
+  V sum[kStrands][M][kVectors];
+#pragma GCC unroll 32
+  for (int v = 0; v < kVectors; ++v) {
+    const V start = t.bias != nullptr ? hn::LoadU(d, t.bias + v * kLanes) : hn::Zero(d);
+#pragma GCC unroll 32
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 32
+      for (int s = 0; s < kStrands; ++s) sum[s][i][v] = s == 0 ? start : hn::Zero(d);
+  }
+  const auto add = [&](std::int64_t k, int s) HWY_ATTR {
+#pragma GCC unroll 32
+    for (int v = 0; v < kVectors; ++v) {
+      const V wide = hn::LoadU(d, t.b + k * t.b_row + v * kLanes);
+#pragma GCC unroll 32
+      for (int i = 0; i < M; ++i) sum[s][i][v] = hn::MulAdd(hn::Set(d, t.a[i * t.a_row + k * t.a_col]), wide, sum[s][i][v]);
+    }
+  };
+  std::int64_t k = 0;
+  for (; k + kStrands <= t.depth; k += kStrands)
+#pragma GCC unroll 32
+    for (int s = 0; s < kStrands; ++s) add(k + s, s);
+#pragma GCC unroll 32
+  for (int s = 0; s < kStrands - 1; ++s)
+    if (k + s < t.depth) add(k + s, s);
+#pragma GCC unroll 32
+  for (int v = 0; v < kVectors; ++v) {
+    const auto kept = hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(t.columns - v * kLanes, 0, kLanes)));
+#pragma GCC unroll 32
+    for (int i = 0; i < M; ++i)
+      hn::BlendedStore(hn::Add(hn::Add(sum[0][i][v], sum[1][i][v]), hn::Add(sum[2][i][v], sum[3][i][v])), kept, d, t.at(i, v));
+  }
+}
+
+HWY_ATTR void run_stranded(const Gemm<float>& g) {
+  constexpr int kMost = std::max(1, kAccumulators / (kStrands * kVectors));
+  constexpr auto kFunctions = []<std::size_t... I>(std::index_sequence<I...>) {
+    return std::array<TileFunction, sizeof...(I)>{&stranded_tile<static_cast<int>(I) + 1>...};
+  }
+  (std::make_index_sequence<kMost>());
+  for (std::int64_t row = 0; row < g.m; row += kMost)
+    kFunctions[static_cast<std::size_t>(std::min<std::int64_t>(kMost, g.m - row) - 1)](
+        {g.a + row * g.a_row, g.a_row, g.a_col, nullptr, 1, g.depth, g.b, 0, g.b_row, g.c + row * g.c_row, g.c_row, 0, g.n,
+         g.bias, false});
+}
+
 // Few rows want wide tiles, to keep enough sums in flight to cover the latency of a multiply-add.
 HWY_ATTR void gemm(const Gemm<float>& g) noexcept {
-  constexpr int kNarrow = kManyRegisters ? 2 : 1;
+  if (g.stranded) return run_stranded(g);
+  constexpr int kNarrow = kManyRegisters ? 4 : 2;
   if (g.m <= kRows<kNarrow * 4>)
-    cut_panels<kNarrow * 4>(g);
+    cut_columns<kNarrow * 4>(g);
   else if (g.m <= kRows<kNarrow * 2>)
-    cut_panels<kNarrow * 2>(g);
+    cut_columns<kNarrow * 2>(g);
   else
-    cut_panels<kNarrow>(g);
+    cut_columns<kNarrow>(g);
 }
 
 void pack_panels(const float* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, float* y,

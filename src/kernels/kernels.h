@@ -17,6 +17,9 @@ namespace soma {
 /// the matrix has ended. 16 floats are one AVX-512 register, two AVX2, four SSE.
 inline constexpr std::int64_t kPanel = 16;
 
+/// Sums that a product of few columns is split into, so that its multiply-adds do not wait for each other.
+inline constexpr int kStrands = 4;
+
 inline constexpr std::int64_t panels(std::int64_t columns) { return (columns + kPanel - 1) / kPanel; }
 
 /// c(i, j) = start + Σ_s Σ_k a(i, s, k) · b(s·depth + k, j), in exactly that order, each product added by one fused multiply-add
@@ -27,6 +30,9 @@ inline constexpr std::int64_t panels(std::int64_t columns) { return (columns + k
 /// - b(r, j) = b[(j / 16)·b_panel + r·b_row + j % 16]. All 16 of a panel's columns must be readable.
 /// - c(i, j) = c[(j / 16)·c_panel + i·c_row + j % 16]. Only columns j < n are written.
 /// - start = c(i, j) when accumulate, else bias[j] (bias readable up to a multiple of 16), else 0.
+///
+/// Or, `stranded`: with n ≤ 16, one segment and no accumulate, as kStrands such sums, of the k that are equal modulo kStrands,
+/// the first from start, the others from 0; c(i, j) = (s0 + s1) + (s2 + s3).
 ///
 /// m, n ≥ 1. c overlaps neither a nor b. NaN and Inf pass through.
 template <class T>
@@ -41,7 +47,7 @@ struct Gemm {
   T* c = nullptr;
   std::int64_t c_row = 0, c_panel = kPanel;
   const T* bias = nullptr;
-  bool accumulate = false;
+  bool accumulate = false, stranded = false;
 };
 
 /// y(j, i) = x(i, j), i < rows, j < cols, where x(i, j) = x[(j / 16)·x_panel + i·x_row + j % 16] and

@@ -12,6 +12,12 @@ void gemm(const Gemm<T>& g) noexcept {
     for (std::int64_t j = 0; j < g.n; ++j) {
       const T* b = g.b + j / kPanel * g.b_panel + j % kPanel;
       T& c = g.c[j / kPanel * g.c_panel + i * g.c_row + j % kPanel];
+      if (g.stranded) {
+        T strand[kStrands] = {g.bias ? g.bias[j] : T(0)};
+        for (std::int64_t k = 0; k < g.depth; ++k) strand[k % kStrands] += g.a[i * g.a_row + k * g.a_col] * b[k * g.b_row];
+        c = (strand[0] + strand[1]) + (strand[2] + strand[3]);
+        continue;
+      }
       T sum = g.accumulate ? c : g.bias ? g.bias[j] : T(0);
       for (std::int64_t s = 0; s < g.segments; ++s) {
         const T* a = g.a + i * g.a_row + (g.a_segments ? g.a_segments[s] : 0);

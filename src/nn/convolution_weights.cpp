@@ -10,9 +10,9 @@ namespace {
 
 /// dW of a whole image, added to the piece's sums, which lie as the weights do.
 template <class T>
-void add_dense(const ConvStep& s, const Run<T>& run, const T* image, const T* dy, T* packed, T* dw) {
+void add_dense(const ConvStep& s, const Run<T>& run, const T* image, const T* dy, T* dw) {
   const Parameter& w = run.parameter_at(s.weight);
-  const std::int64_t image_row = s.padded.w * s.padded.c, per_group = s.out.c / s.conv.groups, pixels = s.out.h * s.out.w;
+  const std::int64_t image_row = s.padded.w * s.padded.c, per_group = s.out.c / s.conv.groups;
   const Runs runs(s.conv, w.in, s.in.c);
   Segments segments;
   for (std::int64_t group = 0; group < s.conv.groups; ++group) {
@@ -21,12 +21,6 @@ void add_dense(const ConvStep& s, const Run<T>& run, const T* image, const T* dy
     g.b = dy + group * per_group;
     g.b_row = s.out.c;
     g.b_panel = kPanel;
-    if (per_group % kPanel != 0) {
-      run.kernels.pack_panels(g.b, s.out.c, pixels, per_group, packed, pixels * kPanel);
-      g.b = packed;
-      g.b_row = kPanel;
-      g.b_panel = pixels * kPanel;
-    }
     g.depth = s.out.w;
     g.a_row = 1;
     g.a_col = s.conv.stride_w * s.in.c;
@@ -109,7 +103,7 @@ void weight_gradient(const ConvStep& s, const Run<T>& run) {
           for (std::int64_t unit = 0; unit < extent.h; ++unit)
             add_winners(s, run, image, unit, dy + unit * extent.w * extent.c, winner + unit * extent.w * extent.c, scratch, dw);
         } else {
-          add_dense(s, run, image, dy, scratch, dw);
+          add_dense(s, run, image, dy, dw);
         }
         if (s.bias >= 0) run.kernels.sum_rows(dy, s.out.c, extent.h * extent.w, s.out.c, true, db);
       }

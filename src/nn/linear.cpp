@@ -5,14 +5,23 @@
 
 namespace soma {
 
+namespace {
+
+/// Whether the team cuts a layer's outputs among its members, in pairs of panels, rather than the rows of x: then each has its
+/// own part of the weights in its own cache. So it is where there is more to be read of weights than of x.
+template <class T>
+bool cut_outputs(const LinearStep& s, const Run<T>& run) {
+  return (panels(s.out) + 1) / 2 >= run.team.size() && s.out >= run.rows;
+}
+
+}  // namespace
+
 // y = f(x·Wᵀ + b). The weights lie as [in, out] in panels of 16 outputs, so x is read row by row and nothing is packed.
 template <class T>
 void forward(const LinearStep& s, const Run<T>& run) {
   const Parameter& w = run.parameter_at(s.weight);
-  // Cutting the outputs leaves each member its own part of the weights, in its own cache; few outputs are cut by rows instead.
-  const std::int64_t pairs = (panels(s.out) + 1) / 2;
-  const bool by_outputs = pairs >= run.team.size();
-  const std::int64_t units = by_outputs ? pairs : run.rows;
+  const bool by_outputs = cut_outputs(s, run);
+  const std::int64_t units = by_outputs ? (panels(s.out) + 1) / 2 : run.rows;
   run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int) {
     const std::int64_t first_column = by_outputs ? begin * 2 * kPanel : 0;
     const std::int64_t last_column = by_outputs ? std::min(end * 2 * kPanel, s.out) : s.out;
@@ -28,6 +37,7 @@ void forward(const LinearStep& s, const Run<T>& run) {
     g.c = run.value(s.y) + first_row * s.out + first_column;
     g.c_row = s.out;
     if (s.bias >= 0) g.bias = run.parameter(s.bias) + first_column;
+    g.stranded = s.out <= kPanel;
     run.kernels.gemm(g);
     if (!s.activation) return;
     for (std::int64_t i = 0; i < g.m; ++i) run.kernels.activate(*s.activation, g.c + i * s.out, g.c + i * s.out, g.n);
@@ -68,28 +78,18 @@ void update_weights(const LinearStep& s, const Run<T>& run, Gemm<T> g, std::int6
 template <class T>
 void weight_gradient(const LinearStep& s, const Run<T>& run) {
   const Parameter& w = run.parameter_at(s.weight);
-  const T* dy = run.gradient(s.y);
   Gemm<T> g;
   g.depth = run.rows;
   g.a_row = 1;
   g.a_col = s.in;
-  g.b = dy;
+  g.b = run.gradient(s.y);
   g.b_row = s.out;
   g.b_panel = kPanel;
-  if (s.packed >= 0) {
-    T* packed = run.partials + s.packed;
-    run.kernels.pack_panels(dy, s.out, run.rows, s.out, packed, run.rows * kPanel);
-    g.b = packed;
-    g.b_row = kPanel;
-    g.b_panel = run.rows * kPanel;
-  }
   g.c_row = kPanel;
   g.c_panel = w.panel_stride();
   g.accumulate = run.accumulate;
-  // As in the forward pass: pairs of panels, which a tile takes at once, so each member writes its own part of the gradient.
-  const std::int64_t pairs = (panels(s.out) + 1) / 2;
-  const bool by_outputs = pairs >= run.team.size();
-  const std::int64_t units = by_outputs ? pairs : s.in;
+  const bool by_outputs = cut_outputs(s, run);
+  const std::int64_t units = by_outputs ? (panels(s.out) + 1) / 2 : s.in;
   run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int member) {
     Gemm<T> part = g;
     const std::int64_t first_row = by_outputs ? 0 : begin, first_panel = by_outputs ? 2 * begin : 0;

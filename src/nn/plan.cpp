@@ -158,7 +158,6 @@ class Planner {
     }
     step.y = add_value({1, 1, layer.out}, true);
     if (plan_.training) {
-      if (layer.out % kPanel != 0) step.packed = take(plan_.partials, plan_.max_batch * panels(layer.out) * kPanel);
       // About 64 KiB of transposed weights: they stay in the second-level cache for all rows of the batch.
       step.block_panels = std::clamp<std::int64_t>(16384 / (kPanel * layer.out), 2, 8);
       const std::int64_t samples = panels(std::min(plan_.max_batch, layer.out)) * kPanel;
@@ -223,7 +222,7 @@ class Planner {
       step.partial = take(plan_.partials, (step.chunks + 1) * step.piece);
       step.flipped =
           take(plan_.partials, layer.groups * panels(w.in) * kPanel * layer.kernel_h * layer.kernel_w * layer.out / layer.groups);
-      want_scratch(aligned<float>(step.padded.size()) + rows * std::max(step.taps, panels(layer.out / layer.groups) * kPanel));
+      want_scratch(aligned<float>(step.padded.size()) + rows * step.taps);
       want_scratch(aligned<float>(step.spread.size()) + pooled);
     }
     for (std::size_t n = i; n != last; n = readers_[n][0]) values_of_[n] = step.y;
@@ -386,6 +385,7 @@ class Planner {
       }
       forks.push_back(std::move(fork));
     }
+    plan_.gradients += kPanel;  // products read dy as panels: the last one's columns may lie behind its last number
     for (ForkStep& fork : forks) insert_after_writer(std::move(fork));
   }
 

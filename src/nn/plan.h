@@ -69,7 +69,6 @@ struct LinearStep {
   ParameterId weight = -1, bias = -1;
   std::int64_t in = 0, out = 0;
   std::optional<Activation> activation;     ///< fused: y = f(x·Wᵀ + b)
-  std::int64_t packed = -1;                 ///< dy in panels, where out is no multiple of 16; in the arena of partial sums
   std::int64_t block_panels = 0;            ///< panels of inputs whose weights, or gradients, are transposed at a time
   std::int64_t turned = -1;                 ///< dy, outputs × panels of samples, for dx; in the arena of partial sums
   std::vector<std::int64_t> panel_offsets;  ///< of the weights: where each panel of outputs begins

@@ -163,6 +163,48 @@ TEST_P(GemmTest, DepthMayBeCutByAccumulating) {
   EXPECT_EQ(bits(parts), bits(whole));
 }
 
+TEST_P(GemmTest, DeepProducts) {
+  Problem p{3, 20, 9000};
+  p.bias = true;
+  p.fill(5);
+  check(kernels, p);
+}
+
+// Each strand is the product of every fourth k, and they are added in pairs.
+TEST_P(GemmTest, StrandsAreProductsOfTheirOwn) {
+  for (const std::int64_t m : {1, 2, 7, 8, 17})
+    for (const std::int64_t n : {1, 8, 10, 16})
+      for (const std::int64_t depth : {0, 1, 3, 4, 9, 70})
+        for (const bool bias : {false, true}) {
+          Problem p{m, n, depth};
+          p.bias = bias;
+          p.fill(8);
+          Guarded<float> c(p.c);
+          Gemm<float> g = p.gemm(c.data());
+          g.stranded = true;
+          kernels.gemm(g);
+          std::vector<std::vector<float>> strands;
+          for (int s = 0; s < kStrands; ++s) {
+            Gemm<float> strand = p.gemm(strands.emplace_back(p.c).data());
+            strand.depth = (depth - s + kStrands - 1) / kStrands;
+            strand.a += s * strand.a_col;
+            strand.a_col *= kStrands;
+            strand.b += s * strand.b_row;
+            strand.b_row *= kStrands;
+            if (s > 0) strand.bias = nullptr;
+            kernels.gemm(strand);
+          }
+          std::vector<float> wanted = p.c;
+          for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t j = 0; j < n; ++j) {
+              const auto at = static_cast<std::size_t>(p.c_at(i, j));
+              wanted[at] = (strands[0][at] + strands[1][at]) + (strands[2][at] + strands[3][at]);
+            }
+          ASSERT_EQ(bits(c.values()), bits(wanted)) << m << " × " << n << " × " << depth;
+          ASSERT_TRUE(c.intact());
+        }
+}
+
 TEST_P(GemmTest, NanAndInfPassThrough) {
   Problem p{5, 18, 4};
   p.fill(6);
