@@ -74,20 +74,33 @@ void update_weights(const LinearStep& s, const Run<T>& run, Gemm<T> g, std::int6
 
 }  // namespace
 
-// dW = dyᵀ·x, as [in, out] panels: row i of the product is column i of x, so x is read transposed, dy as it is.
+namespace {
+
+/// dW = dyᵀ·x, as [in, out] panels: row i of the product is column i of x, so x is read transposed, dy as it is. All of it but
+/// the place it goes to.
 template <class T>
-void weight_gradient(const LinearStep& s, const Run<T>& run) {
-  const Parameter& w = run.parameter_at(s.weight);
+Gemm<T> weight_product(const LinearStep& s, const Run<T>& run) {
   Gemm<T> g;
+  g.m = s.in;
+  g.n = s.out;
   g.depth = run.rows;
+  g.a = run.value(s.x.value);
   g.a_row = 1;
   g.a_col = s.in;
   g.b = run.gradient(s.y);
   g.b_row = s.out;
   g.b_panel = kPanel;
   g.c_row = kPanel;
-  g.c_panel = w.panel_stride();
   g.accumulate = run.accumulate;
+  return g;
+}
+
+}  // namespace
+
+template <class T>
+void weight_gradient(const LinearStep& s, const Run<T>& run) {
+  const Gemm<T> g = weight_product(s, run);
+  const std::int64_t stride = run.parameter_at(s.weight).panel_stride();
   const bool by_outputs = cut_outputs(s, run);
   const std::int64_t units = by_outputs ? (panels(s.out) + 1) / 2 : s.in;
   run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int member) {
@@ -95,72 +108,73 @@ void weight_gradient(const LinearStep& s, const Run<T>& run) {
     const std::int64_t first_row = by_outputs ? 0 : begin, first_panel = by_outputs ? 2 * begin : 0;
     part.m = by_outputs ? s.in : end - begin;
     part.n = by_outputs ? std::min(end * 2 * kPanel, s.out) - first_panel * kPanel : s.out;
-    part.a = run.value(s.x.value) + first_row;
+    part.a += first_row;
     part.b += first_panel * g.b_panel;
     if (run.update != nullptr) return update_weights(s, run, part, first_row, first_panel, run.member_scratch(member));
-    part.c = run.parameter_gradient(s.weight) + first_panel * g.c_panel + first_row * kPanel;
+    part.c = run.parameter_gradient(s.weight) + first_panel * stride + first_row * kPanel;
+    part.c_panel = stride;
     run.kernels.gemm(part);
   });
 }
 
-// Few rows: weights are read once, as they lie. In single precision, whatever the precision of gemm.
+namespace {
+
+/// Inputs [first, first + count) of a layer: the rows of a block of its weights.
+struct Inputs {
+  std::int64_t first, count;
+};
+
+// Few samples: weights are read once, as they lie. In single precision, whatever the precision of gemm.
 template <class T>
-void input_gradient_of_few(const LinearStep& s, const Run<T>& run) {
-  const Parameter& w = run.parameter_at(s.weight);
-  const std::int64_t units = (s.in + kPanel - 1) / kPanel;
-  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int) {
-    const std::int64_t first = begin * kPanel, inputs = std::min(s.in, end * kPanel) - first;
-    run.kernels.dots({run.rows, inputs, s.out, run.gradient(s.y), s.out, run.parameter(s.weight) + first * kPanel,
-                      w.panel_stride(), run.gradient(s.x) + first, s.in});
-  });
+void input_gradient_of_few(const LinearStep& s, const Run<T>& run, Inputs inputs) {
+  run.kernels.dots({run.rows, inputs.count, s.out, run.gradient(s.y), s.out, run.parameter(s.weight) + inputs.first * kPanel,
+                    run.parameter_at(s.weight).panel_stride(), run.gradient(s.x) + inputs.first, s.in});
 }
 
-// More samples than outputs. The product wants panels of inputs: each member transposes a block of weights into its scratch and
-// uses it at once.
+// More samples than outputs. The product wants panels of inputs: the block of weights is transposed into scratch.
 template <class T>
-void input_gradient_of_many(const LinearStep& s, const Run<T>& run, std::int64_t first, std::int64_t inputs, T* block) {
-  const Parameter& w = run.parameter_at(s.weight);
-  run.kernels.transpose({.rows = inputs,
+void input_gradient_of_many(const LinearStep& s, const Run<T>& run, Inputs inputs, T* scratch) {
+  run.kernels.transpose({.rows = inputs.count,
                          .cols = s.out,
-                         .x = run.parameter(s.weight) + first * kPanel,
-                         .x_panel = w.panel_stride(),
-                         .y = block,
+                         .x = run.parameter(s.weight) + inputs.first * kPanel,
+                         .x_panel = run.parameter_at(s.weight).panel_stride(),
+                         .y = scratch,
                          .y_panel = s.out * kPanel});
   Gemm<T> g;
   g.m = run.rows;
-  g.n = inputs;
+  g.n = inputs.count;
   g.depth = s.out;
   g.a = run.gradient(s.y);
   g.a_row = s.out;
-  g.b = block;
+  g.b = scratch;
   g.b_panel = s.out * kPanel;
-  g.c = run.gradient(s.x) + first;
+  g.c = run.gradient(s.x) + inputs.first;
   g.c_row = s.in;
   run.kernels.gemm(g);
 }
 
 // No more samples than outputs: dxᵀ = Wᵀ·dyᵀ with the weights as they lie, and less to be transposed, afterwards.
 template <class T>
-void input_gradient_transposed(const LinearStep& s, const Run<T>& run, std::int64_t first, std::int64_t inputs, T* block) {
+void input_gradient_transposed(const LinearStep& s, const Run<T>& run, Inputs inputs, T* scratch) {
   Gemm<T> g;
-  g.m = inputs;
+  g.m = inputs.count;
   g.n = run.rows;
   g.depth = kPanel;
-  g.a = run.parameter(s.weight) + first * kPanel;
+  g.a = run.parameter(s.weight) + inputs.first * kPanel;
   g.a_row = kPanel;
   g.a_segments = s.panel_offsets.data();
   g.segments = panels(s.out);
   g.b = run.partials + s.turned;
   g.b_panel = panels(s.out) * kPanel * kPanel;
-  g.c = block;
+  g.c = scratch;
   g.c_row = kPanel;
-  g.c_panel = inputs * kPanel;
+  g.c_panel = inputs.count * kPanel;
   run.kernels.gemm(g);
-  run.kernels.transpose({.rows = inputs,
+  run.kernels.transpose({.rows = inputs.count,
                          .cols = run.rows,
-                         .x = block,
-                         .x_panel = inputs * kPanel,
-                         .y = run.gradient(s.x) + first,
+                         .x = scratch,
+                         .x_panel = inputs.count * kPanel,
+                         .y = run.gradient(s.x) + inputs.first,
                          .y_row = s.in,
                          .fill = false});
 }
@@ -175,31 +189,54 @@ void turn_output_gradient(const LinearStep& s, const Run<T>& run) {
     std::fill(turned + p * panel + s.out * kPanel, turned + (p + 1) * panel, T(0));
 }
 
-// dx = dy·W.
-template <class T>
-void input_gradient(const LinearStep& s, const Run<T>& run) {
-  // Below, transposing a weight costs more than the multiply-adds it is used for.
-  constexpr std::int64_t kFewRows = 16;
-  if (run.plan.max_batch <= kFewRows) return input_gradient_of_few(s, run);
-  const bool transposed = run.rows <= s.out;
+/// dx = dy·W, block by block of the weights; after(inputs, member) follows each while the block is in a cache.
+template <class T, class After>
+void input_gradient_then(const LinearStep& s, const Run<T>& run, std::int64_t products, After&& after) {
+  constexpr std::int64_t kFewRows = 16;  // below, transposing costs more than the multiply-adds it serves
+  const bool few = run.plan.max_batch <= kFewRows, transposed = !few && run.rows <= s.out;
   if (transposed) turn_output_gradient(s, run);
-  const std::int64_t units = (panels(s.in) + s.block_panels - 1) / s.block_panels;
-  run.share(units, 2 * run.rows * s.in * s.out / units, [&](std::int64_t begin, std::int64_t end, int member) {
+  const std::int64_t block = s.block_panels * kPanel, units = (s.in + block - 1) / block;
+  run.share(units, 2 * products * run.rows * block * s.out, [&](std::int64_t begin, std::int64_t end, int member) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::int64_t first = unit * s.block_panels * kPanel, inputs = std::min(s.in - first, s.block_panels * kPanel);
-      (transposed ? input_gradient_transposed<T> : input_gradient_of_many<T>)(s, run, first, inputs, run.member_scratch(member));
+      const Inputs inputs{unit * block, std::min(block, s.in - unit * block)};
+      T* const scratch = run.member_scratch(member);
+      if (few)
+        input_gradient_of_few(s, run, inputs);
+      else if (transposed)
+        input_gradient_transposed(s, run, inputs, scratch);
+      else
+        input_gradient_of_many(s, run, inputs, scratch);
+      after(inputs, member);
     }
   });
 }
 
-// With dy already behind the activation:  dW = dyᵀ·x,  db = Σ dy,  dx = dy·W.
+}  // namespace
+
+template <class T>
+void input_gradient(const LinearStep& s, const Run<T>& run) {
+  input_gradient_then(s, run, 1, [](Inputs, int) {});
+}
+
+// With dy already behind the activation:  dW = dyᵀ·x,  db = Σ dy,  dx = dy·W. Weights that are updated on the spot are read from
+// memory once: a block's part of dx is worked out just before.
 template <class T>
 void backward(const LinearStep& s, const Run<T>& run) {
   undo_activation(s.activation, s.y, run);
   if (s.bias >= 0)
     run.kernels.sum_rows(run.gradient(s.y), s.out, run.rows, s.out, run.accumulate, run.parameter_gradient(s.bias));
-  if (s.x.gradient >= 0) input_gradient(s, run);  // before the weights change
-  weight_gradient(s, run);
+  if (s.x.gradient < 0) return weight_gradient(s, run);
+  if (run.update == nullptr) {
+    input_gradient(s, run);
+    return weight_gradient(s, run);
+  }
+  const Gemm<T> g = weight_product(s, run);
+  input_gradient_then(s, run, 2, [&](Inputs inputs, int member) {
+    Gemm<T> part = g;
+    part.m = inputs.count;
+    part.a += inputs.first;
+    update_weights(s, run, part, inputs.first, 0, run.member_scratch(member));
+  });
 }
 
 SOMA_INSTANTIATE_STEP(LinearStep)
