@@ -81,9 +81,8 @@ std::vector<Tensor> Net<T>::published(const T* arena, bool trained_only) const {
   for (const Parameter& p : plan_.parameters) {
     if (trained_only && !p.trained()) continue;
     Tensor& tensor = tensors.emplace_back(Tensor{p.name, p.shape, {}});
-    tensor.values.resize(static_cast<std::size_t>(elements(p.shape)));
-    for (std::size_t i = 0; i < tensor.values.size(); ++i)
-      tensor.values[i] = static_cast<float>(arena[p.offset + p.place(static_cast<std::int64_t>(i))]);
+    tensor.values.reserve(static_cast<std::size_t>(elements(p.shape)));
+    p.for_each_place([&](std::int64_t place) { tensor.values.push_back(static_cast<float>(arena[p.offset + place])); });
   }
   return tensors;
 }
@@ -105,9 +104,8 @@ Result<void> Net<T>::set(T* arena, std::span<const Tensor> tensors, bool trained
   std::size_t next = 0;
   for (const Parameter& p : plan_.parameters) {
     if (trained_only && !p.trained()) continue;
-    const std::vector<float>& values = found[next++]->values;
-    for (std::size_t i = 0; i < values.size(); ++i)
-      arena[p.offset + p.place(static_cast<std::int64_t>(i))] = static_cast<T>(values[i]);
+    const float* value = found[next++]->values.data();
+    p.for_each_place([&](std::int64_t place) { arena[p.offset + place] = static_cast<T>(*value++); });
   }
   return {};
 }

@@ -41,8 +41,8 @@ class Net {
   /// With `seconds` (one number per step of the plan) each gets what its step took.
   void forward(std::int64_t rows, const Mode& mode, double* seconds = nullptr);
   /// After forward in the same mode. Adds to the parameter gradients when `accumulate`, else replaces them.
-  /// With `update` the weights of linear layers are changed on the way and their gradients are not kept (plan().fused tells
-  /// which).
+  /// With `update` the weights of linear layers, which are all but plan().not_fused, are changed on the way, and their gradients
+  /// are not kept.
   void backward(std::int64_t rows, const Mode& mode, bool accumulate, double* seconds = nullptr,
                 const FusedUpdate<T>* update = nullptr);
 

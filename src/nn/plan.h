@@ -44,6 +44,21 @@ struct Parameter {
   [[nodiscard]] std::int64_t group_stride() const { return panels(out / groups) * panel_stride(); }
   /// Where element `index` of the published array lies inside.
   [[nodiscard]] std::int64_t place(std::int64_t index) const;
+  /// each(place(0)), each(place(1)), … without a division for every one.
+  template <class F>
+  void for_each_place(F&& each) const {
+    if (!in_panels) {
+      for (std::int64_t channel = 0; channel < features.c; ++channel)
+        for (std::int64_t pixel = 0; pixel < features.h * features.w; ++pixel) each(pixel * features.c + channel);
+      return;
+    }
+    const std::int64_t kernel = kernel_h * kernel_w;
+    for (std::int64_t o = 0; o < out; ++o) {
+      const std::int64_t first = place(o * rows());
+      for (std::int64_t channel = 0; channel < in; ++channel)
+        for (std::int64_t k = 0; k < kernel; ++k) each(first + (k * in + channel) * kPanel);
+    }
+  }
 };
 
 /// Indices into Plan::values and Plan::parameters.

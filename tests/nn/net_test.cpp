@@ -100,6 +100,11 @@ TEST_P(EveryLayer, PublishesWhatWasSet) {
   net.set(net.parameters(), tensors).value();
   const std::vector<Tensor> back = net.published(net.parameters());
   for (std::size_t i = 0; i < tensors.size(); ++i) EXPECT_EQ(back[i].values, tensors[i].values) << tensors[i].name;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Parameter& p = net.plan().parameters[i];
+    for (std::size_t k = 0; k < tensors[i].values.size(); ++k)
+      ASSERT_EQ(net.parameters()[p.offset + p.place(static_cast<std::int64_t>(k))], tensors[i].values[k]) << p.name << " " << k;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Layers, EveryLayer, testing::ValuesIn(cases()), [](const auto& of) { return of.param.name; });
@@ -166,6 +171,50 @@ TEST(Net, FusionChangesOnlyTheOrderOfSums) {
   two.forward(3, {true, 0, 0});
   // Zero weights add exact zeros, but the sums meet the terms in another order.
   for (std::int64_t i = 0; i < 9; ++i) EXPECT_NEAR(one.output()[i], two.output()[i], 1e-5);
+}
+
+// What a fused update leaves is what an update after the whole backward pass leaves: dx is of the weights before.
+TEST(Net, AnUpdateOnTheWayHasTheBitsOfOneAfterwards) {
+  const NetworkSpec spec{{37},
+                         {{"", Linear{150, true}, {}, {}},
+                          {"", Activation{Activation::Kind::tanh, 0}, {}, {}},
+                          {"", Linear{70, true}, {}, {}},
+                          {"", Activation{Activation::Kind::tanh, 0}, {}, {}},
+                          {"", Linear{10, true}, {}, {}}},
+                         {}};
+  Update<float> adam;
+  adam.kind = OptimizerConfig::Kind::adam;
+  adam.beta1 = 0.9F, adam.beta2 = 0.999F, adam.epsilon = 1e-8F, adam.step1 = 0.01F;
+  const auto weights_after = [&](std::int64_t rows, int threads, bool fused) {
+    Team team(threads);
+    Net<float> net(make_plan(spec, rows, true).value(), *usable_kernels().front(), team);
+    std::vector<Tensor> first;
+    for (std::size_t i = 0; i < net.plan().parameters.size(); ++i) first.push_back(first_values(net.plan(), i, 5));
+    net.set(net.parameters(), first).value();
+    const auto draw = [](float* to, std::int64_t count, std::uint64_t seed) {
+      for (std::int64_t i = 0; i < count; ++i)
+        to[i] = static_cast<float>(random_normal(seed, kNumbers, static_cast<std::uint64_t>(i)));
+    };
+    const Net<float>::Mode mode{true, 3, 1};
+    draw(net.input(), rows * net.input_size(), 1);
+    net.forward(rows, mode);
+    draw(net.output_gradient(), rows * net.output_size(), 2);
+    const std::int64_t end = net.plan().weight_end;
+    std::vector<float> state0(static_cast<std::size_t>(end)), state1(static_cast<std::size_t>(end));
+    const FusedUpdate<float> update{adam, state0.data(), state1.data()};
+    net.backward(rows, mode, false, nullptr, fused ? &update : nullptr);
+    if (!fused) net.kernels().update(adam, net.parameters(), net.parameter_gradients(), state0.data(), state1.data(), end);
+    std::vector<Tensor> all = net.published(net.parameters());
+    for (Tensor& gradient : net.published(net.parameter_gradients(), true))
+      if (gradient.shape.size() == 1) all.push_back(std::move(gradient));
+    return all;
+  };
+  for (const std::int64_t rows : {3, 20, 64, 200})
+    for (const int threads : {1, 2, 3}) {
+      const std::vector<Tensor> kept = weights_after(rows, threads, false), fused = weights_after(rows, threads, true);
+      for (std::size_t i = 0; i < kept.size(); ++i)
+        EXPECT_EQ(fused[i].values, kept[i].values) << kept[i].name << ", " << rows << " rows, " << threads << " threads";
+    }
 }
 
 TEST(Net, SaysWhichParameterIsMissingOrMisshapen) {
