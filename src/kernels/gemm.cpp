@@ -42,26 +42,20 @@ constexpr bool kOdd = H* static_cast<int>(kHalf) % kLanes != 0;
 template <int H>
 constexpr int kRows = std::max(1, kAccumulators / (kWhole<H> + (kOdd<H> ? 1 : 0)));
 
-/// One tile of c: what is left of a Gemm once its rows, panels and depth block are chosen.
-struct TileArgs {
-  const float* a;
-  std::int64_t a_row, a_col;
-  const std::int64_t* a_segments;
-  std::int64_t segments, depth;
-  const float* b;
-  std::int64_t b_panel, b_row;
+/// One tile of c: what is left of a Gemm once its rows, columns and depth block are chosen.
+struct Tile {
+  const Gemm<float>& g;
+  const float *a, *b, *bias;
   float* c;
-  std::int64_t c_row, c_panel;
-  std::int64_t columns;  // valid columns of the tile; the last half may be cut
-  const float* bias;
+  std::int64_t depth, columns;  // the last half panel may be cut
   bool accumulate;
 
   /// Where vector v of row i lies in c.
-  float* at(std::int64_t i, int v) const { return c + i * c_row + (v / kVectors) * c_panel + (v % kVectors) * kLanes; }
+  float* at(std::int64_t i, int v) const { return c + i * g.c_row + (v / kVectors) * g.c_panel + (v % kVectors) * kLanes; }
 };
 
 template <int M, int H, bool kUnitRow>
-HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
+HWY_ATTR HWY_NOINLINE void tile(const Tile& t) {
   const Wide d;
   const HalfWide dh;
   constexpr int kWidth = kWhole<H>;
@@ -78,7 +72,7 @@ HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
   } else if (t.accumulate) {
     for (int i = 0; i < M; ++i) {
       HWY_ALIGN float row[H * kHalf] = {};
-      for (std::int64_t j = 0; j < t.columns; ++j) row[j] = t.c[i * t.c_row + (j / kPanel) * t.c_panel + j % kPanel];
+      for (std::int64_t j = 0; j < t.columns; ++j) row[j] = t.c[i * t.g.c_row + (j / kPanel) * t.g.c_panel + j % kPanel];
       for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::Load(d, row + v * kLanes);
       if constexpr (kOdd<H>) odd[i] = hn::Load(dh, row + kWidth * kLanes);
     }
@@ -97,15 +91,15 @@ HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
   }
 
   const float* b = t.b;
-  const std::int64_t a_row = kUnitRow ? 1 : t.a_row;
-  for (std::int64_t s = 0; s < t.segments; ++s) {
-    const float* a = t.a + (t.a_segments != nullptr ? t.a_segments[s] : 0);
-    for (std::int64_t k = 0; k < t.depth; ++k, a += t.a_col, b += t.b_row) {
+  const std::int64_t a_row = kUnitRow ? 1 : t.g.a_row;
+  for (std::int64_t s = 0; s < t.g.segments; ++s) {
+    const float* a = t.a + (t.g.a_segments != nullptr ? t.g.a_segments[s] : 0);
+    for (std::int64_t k = 0; k < t.depth; ++k, a += t.g.a_col, b += t.g.b_row) {
       V wide[std::max(kWidth, 1)];
       hn::Vec<HalfWide> narrow;
 #pragma GCC unroll 32
-      for (int v = 0; v < kWidth; ++v) wide[v] = hn::LoadU(d, b + (v / kVectors) * t.b_panel + (v % kVectors) * kLanes);
-      if constexpr (kOdd<H>) narrow = hn::LoadU(dh, b + kWidth * t.b_panel);
+      for (int v = 0; v < kWidth; ++v) wide[v] = hn::LoadU(d, b + (v / kVectors) * t.g.b_panel + (v % kVectors) * kLanes);
+      if constexpr (kOdd<H>) narrow = hn::LoadU(dh, b + kWidth * t.g.b_panel);
 #pragma GCC unroll 32
       for (int i = 0; i < M; ++i) {
         if constexpr (kWidth > 0) {
@@ -145,7 +139,7 @@ HWY_ATTR HWY_NOINLINE void tile(const TileArgs& t) {
   }
 }
 
-using TileFunction = void (*)(const TileArgs&);
+using TileFunction = void (*)(const Tile&);
 
 template <int H, bool kUnitRow, std::size_t... I>
 constexpr auto tiles_of(std::index_sequence<I...>) {
@@ -156,35 +150,28 @@ constexpr auto tiles_of(std::index_sequence<I...>) {
 template <int H, bool kUnitRow>
 constexpr auto kTiles = tiles_of<H, kUnitRow>(std::make_index_sequence<kRows<H> >());
 
+/// Columns [first · 8, end) of g, a whole number of tiles.
 template <int H>
-HWY_ATTR void run_tiles(const Gemm<float>& g) {
+HWY_ATTR void run_tiles(const Gemm<float>& g, std::int64_t first, std::int64_t end) {
   const auto& tiles = g.a_row == 1 ? kTiles<H, true> : kTiles<H, false>;
   const std::int64_t row_tiles = (g.m + kRows<H> - 1) / kRows<H>;
-  const std::int64_t groups = halves(g.n) / H;
+  const std::int64_t groups = (halves(end) - first) / H;
   // 4096 rows of two panels are 512 KiB: they stay in the second-level cache while the rows of a pass by. Shorter blocks, for the
   // first-level cache, lose more to the sums' way out and in again.
   const std::int64_t block = g.segments == 1 ? std::min<std::int64_t>(g.depth, 4096) : g.depth;
   const bool rows_outside = g.m > g.n;  // the shorter side is the one gone over again and again
-  for (std::int64_t first = 0; first == 0 || first < g.depth; first += std::max<std::int64_t>(block, 1)) {
+  for (std::int64_t k = 0; k == 0 || k < g.depth; k += std::max<std::int64_t>(block, 1)) {
     const auto one = [&](std::int64_t row_tile, std::int64_t group) HWY_ATTR {
       const std::int64_t row = g.m * row_tile / row_tiles, rows = g.m * (row_tile + 1) / row_tiles - row;
-      const std::int64_t panel = group * H / 2, column = panel * kPanel;
-      const TileArgs t = {g.a + row * g.a_row + first * g.a_col,
-                          g.a_row,
-                          g.a_col,
-                          g.a_segments,
-                          g.segments,
-                          std::min(block, g.depth - first),
-                          g.b + panel * g.b_panel + first * g.b_row,
-                          g.b_panel,
-                          g.b_row,
-                          g.c + row * g.c_row + panel * g.c_panel,
-                          g.c_row,
-                          g.c_panel,
-                          std::min(g.n - column, H * kHalf),
-                          g.bias != nullptr ? g.bias + column : nullptr,
-                          g.accumulate || first > 0};
-      tiles[static_cast<std::size_t>(rows - 1)](t);
+      const std::int64_t panel = (first + group * H) / 2, column = panel * kPanel;
+      tiles[static_cast<std::size_t>(rows - 1)]({.g = g,
+                                                 .a = g.a + row * g.a_row + k * g.a_col,
+                                                 .b = g.b + panel * g.b_panel + k * g.b_row,
+                                                 .bias = g.bias != nullptr ? g.bias + column : nullptr,
+                                                 .c = g.c + row * g.c_row + panel * g.c_panel,
+                                                 .depth = std::min(block, g.depth - k),
+                                                 .columns = std::min(end - column, H * kHalf),
+                                                 .accumulate = g.accumulate || k > 0});
     };
     if (rows_outside)
       for (std::int64_t i = 0; i < row_tiles; ++i)
@@ -195,30 +182,19 @@ HWY_ATTR void run_tiles(const Gemm<float>& g) {
   }
 }
 
-/// The columns of g cut into groups of H halves and what is left over. Only the last group is no whole number of panels.
+/// The columns of g from half panel `first` on, cut into groups of H halves and what is left over. Only the last group may be no
+/// whole number of panels.
 template <int H>
-HWY_ATTR void cut_columns(const Gemm<float>& g) {
-  const std::int64_t whole = halves(g.n) / H * H;
-  if (whole > 0) {
-    Gemm<float> left = g;
-    left.n = std::min(g.n, whole * kHalf);
-    run_tiles<H>(left);
-  }
-  if constexpr (H > 1) {
-    if (whole < halves(g.n)) {
-      Gemm<float> right = g;
-      right.n = g.n - whole * kHalf;
-      right.b += whole / 2 * g.b_panel;
-      right.c += whole / 2 * g.c_panel;
-      if (g.bias != nullptr) right.bias += whole * kHalf;
-      cut_columns<(H > 4 ? H / 2 : H - 1)>(right);
-    }
-  }
+HWY_ATTR void cut_columns(const Gemm<float>& g, std::int64_t first = 0) {
+  const std::int64_t end = first + (halves(g.n) - first) / H * H;
+  if (end > first) run_tiles<H>(g, first, std::min(g.n, end * kHalf));
+  if constexpr (H > 1)
+    if (end < halves(g.n)) cut_columns<(H > 4 ? H / 2 : H - 1)>(g, end);
 }
 
 /// At most one panel of c, four strands to each sum: a chain of dependent multiply-adds would wait four cycles for each.
 template <int M>
-HWY_ATTR HWY_NOINLINE void stranded_tile(const TileArgs& t) {
+HWY_ATTR HWY_NOINLINE void stranded_tile(const Tile& t) {
   const Wide d;
   V sum[kStrands][M][kVectors];
 #pragma GCC unroll 32
@@ -232,9 +208,9 @@ HWY_ATTR HWY_NOINLINE void stranded_tile(const TileArgs& t) {
   const auto add = [&](std::int64_t k, int s) HWY_ATTR {
 #pragma GCC unroll 32
     for (int v = 0; v < kVectors; ++v) {
-      const V wide = hn::LoadU(d, t.b + k * t.b_row + v * kLanes);
+      const V wide = hn::LoadU(d, t.b + k * t.g.b_row + v * kLanes);
 #pragma GCC unroll 32
-      for (int i = 0; i < M; ++i) sum[s][i][v] = hn::MulAdd(hn::Set(d, t.a[i * t.a_row + k * t.a_col]), wide, sum[s][i][v]);
+      for (int i = 0; i < M; ++i) sum[s][i][v] = hn::MulAdd(hn::Set(d, t.a[i * t.g.a_row + k * t.g.a_col]), wide, sum[s][i][v]);
     }
   };
   std::int64_t k = 0;
@@ -260,9 +236,14 @@ HWY_ATTR void run_stranded(const Gemm<float>& g) {
   }
   (std::make_index_sequence<kMost>());
   for (std::int64_t row = 0; row < g.m; row += kMost)
-    kFunctions[static_cast<std::size_t>(std::min<std::int64_t>(kMost, g.m - row) - 1)](
-        {g.a + row * g.a_row, g.a_row, g.a_col, nullptr, 1, g.depth, g.b, 0, g.b_row, g.c + row * g.c_row, g.c_row, 0, g.n,
-         g.bias, false});
+    kFunctions[static_cast<std::size_t>(std::min<std::int64_t>(kMost, g.m - row) - 1)]({.g = g,
+                                                                                        .a = g.a + row * g.a_row,
+                                                                                        .b = g.b,
+                                                                                        .bias = g.bias,
+                                                                                        .c = g.c + row * g.c_row,
+                                                                                        .depth = g.depth,
+                                                                                        .columns = g.n,
+                                                                                        .accumulate = false});
 }
 
 // Few rows want wide tiles, to keep enough sums in flight to cover the latency of a multiply-add.
