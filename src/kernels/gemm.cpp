@@ -1,7 +1,6 @@
 // strided rows × panels → rows: the register-tiled matrix product that linear layers and convolutions share.
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "kernels/kernels.h"
 #include "kernels/targets.h"
@@ -11,36 +10,18 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
+#include "kernels/tiles-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace soma::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-void fill_here(Kernels<float>&) {}  // no vectors: the reference stays
+void fill_gemm_here(Kernels<float>&) {}  // no vectors: the reference stays
 #else
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Wide = hn::CappedTag<float, kPanel>;  // one vector of at most a panel
-using V = hn::Vec<Wide>;
-using HalfWide = hn::Half<Wide>;  // for the odd half of a panel where a vector holds a whole one
-constexpr int kVectors = static_cast<int>(kPanel / hn::MaxLanes(Wide()));  // vectors in a panel
-constexpr int kLanes = static_cast<int>(hn::MaxLanes(Wide()));
-
-// A tile is as wide as a number of halves of a panel: what a matrix lacks of its last panel is not worked out in vain.
-constexpr std::int64_t kHalf = kPanel / 2;
-constexpr std::int64_t halves(std::int64_t columns) { return (columns + kHalf - 1) / kHalf; }
-
-// Accumulators that leave room for one panel group of b and a broadcast: 14·2 + 2 + 1 of 32 registers, else 12 + 2 + 1 of 16.
-constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
-constexpr int kAccumulators = kManyRegisters ? 28 : 12;
-
-/// Whole vectors across a tile of H halves; one of half the size follows where they do not cover it.
-template <int H>
-constexpr int kWhole = H* static_cast<int>(kHalf) / kLanes;
-template <int H>
-constexpr bool kOdd = H* static_cast<int>(kHalf) % kLanes != 0;
+namespace {
 
 /// Rows of a tile that is H halves wide.
 template <int H>
-constexpr int kRows = std::max(1, kAccumulators / (kWhole<H> + (kOdd<H> ? 1 : 0)));
+constexpr int kRows = std::max(1, kAccumulators / kAcross<H>);
 
 /// One tile of c: what is left of a Gemm once its rows, columns and depth block are chosen.
 struct Tile {
@@ -60,81 +41,46 @@ HWY_ATTR HWY_NOINLINE void tile(const Tile& t) {
   const HalfWide dh;
   constexpr int kWidth = kWhole<H>;
   const bool cut = t.columns < H * kHalf;
-  V sum[M][std::max(kWidth, 1)];
-  hn::Vec<HalfWide> odd[M];
+  Sums<M, H> sums;
   if (t.accumulate && !cut) {
 #pragma GCC unroll 32
     for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 32
-      for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::LoadU(d, t.at(i, v));
-      if constexpr (kOdd<H>) odd[i] = hn::LoadU(dh, t.at(i, kWidth));
+      for (int v = 0; v < kWidth; ++v) sums.whole[i][v] = hn::LoadU(d, t.at(i, v));
+      if constexpr (kOdd<H>) sums.odd[i] = hn::LoadU(dh, t.at(i, kWidth));
     }
   } else if (t.accumulate) {
     for (int i = 0; i < M; ++i) {
       HWY_ALIGN float row[H * kHalf] = {};
       for (std::int64_t j = 0; j < t.columns; ++j) row[j] = t.c[i * t.g.c_row + (j / kPanel) * t.g.c_panel + j % kPanel];
-      for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::Load(d, row + v * kLanes);
-      if constexpr (kOdd<H>) odd[i] = hn::Load(dh, row + kWidth * kLanes);
+      for (int v = 0; v < kWidth; ++v) sums.whole[i][v] = hn::Load(d, row + v * kLanes);
+      if constexpr (kOdd<H>) sums.odd[i] = hn::Load(dh, row + kWidth * kLanes);
     }
   } else {
-#pragma GCC unroll 32
-    for (int v = 0; v < kWidth; ++v) {
-      const V start = t.bias != nullptr ? hn::LoadU(d, t.bias + v * kLanes) : hn::Zero(d);
-#pragma GCC unroll 32
-      for (int i = 0; i < M; ++i) sum[i][v] = start;
-    }
-    if constexpr (kOdd<H>) {
-      const auto start = t.bias != nullptr ? hn::LoadU(dh, t.bias + kWidth * kLanes) : hn::Zero(dh);
-#pragma GCC unroll 32
-      for (int i = 0; i < M; ++i) odd[i] = start;
-    }
+    sums.start(t.bias);
   }
 
-  const float* b = t.b;
   const std::int64_t a_row = kUnitRow ? 1 : t.g.a_row;
-  for (std::int64_t s = 0; s < t.g.segments; ++s) {
-    const float* a = t.a + (t.g.a_segments != nullptr ? t.g.a_segments[s] : 0);
-    for (std::int64_t k = 0; k < t.depth; ++k, a += t.g.a_col, b += t.g.b_row) {
-      V wide[std::max(kWidth, 1)];
-      hn::Vec<HalfWide> narrow;
-#pragma GCC unroll 32
-      for (int v = 0; v < kWidth; ++v) wide[v] = hn::LoadU(d, b + (v / kVectors) * t.g.b_panel + (v % kVectors) * kLanes);
-      if constexpr (kOdd<H>) narrow = hn::LoadU(dh, b + kWidth * t.g.b_panel);
-#pragma GCC unroll 32
-      for (int i = 0; i < M; ++i) {
-        if constexpr (kWidth > 0) {
-          const V x = hn::Set(d, a[i * a_row]);
-#pragma GCC unroll 32
-          for (int v = 0; v < kWidth; ++v) sum[i][v] = hn::MulAdd(x, wide[v], sum[i][v]);
-          if constexpr (kOdd<H>) odd[i] = hn::MulAdd(hn::LowerHalf(x), narrow, odd[i]);
-        } else {
-          odd[i] = hn::MulAdd(hn::Set(dh, a[i * a_row]), narrow, odd[i]);
-        }
-      }
-    }
-  }
+  sums.template add_products<kUnitRow>(t.g, t.a, t.b, t.depth, 4 * a_row, {0, a_row, 2 * a_row, 3 * a_row});
 
   if (!cut) {
 #pragma GCC unroll 32
     for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 32
-      for (int v = 0; v < kWidth; ++v) hn::StoreU(sum[i][v], d, t.at(i, v));
-      if constexpr (kOdd<H>) hn::StoreU(odd[i], dh, t.at(i, kWidth));
+      for (int v = 0; v < kWidth; ++v) hn::StoreU(sums.whole[i][v], d, t.at(i, v));
+      if constexpr (kOdd<H>) hn::StoreU(sums.odd[i], dh, t.at(i, kWidth));
     }
   } else {
-    const auto kept = [&](auto tag, int v) HWY_ATTR {
-      return hn::FirstN(tag, static_cast<std::size_t>(std::clamp<std::int64_t>(t.columns - v * kLanes, 0, kLanes)));
-    };
 #pragma GCC unroll 32
     for (int v = 0; v < kWidth; ++v) {
-      const auto mask = kept(d, v);
+      const auto mask = kept(d, v, t.columns);
 #pragma GCC unroll 32
-      for (int i = 0; i < M; ++i) hn::BlendedStore(sum[i][v], mask, d, t.at(i, v));
+      for (int i = 0; i < M; ++i) hn::BlendedStore(sums.whole[i][v], mask, d, t.at(i, v));
     }
     if constexpr (kOdd<H>) {
-      const auto mask = kept(dh, kWidth);
+      const auto mask = kept(dh, kWidth, t.columns);
 #pragma GCC unroll 32
-      for (int i = 0; i < M; ++i) hn::BlendedStore(odd[i], mask, dh, t.at(i, kWidth));
+      for (int i = 0; i < M; ++i) hn::BlendedStore(sums.odd[i], mask, dh, t.at(i, kWidth));
     }
   }
 }
@@ -170,7 +116,7 @@ HWY_ATTR void run_tiles(const Gemm<float>& g, std::int64_t first, std::int64_t e
                                                  .bias = g.bias != nullptr ? g.bias + column : nullptr,
                                                  .c = g.c + row * g.c_row + panel * g.c_panel,
                                                  .depth = std::min(block, g.depth - k),
-                                                 .columns = std::min(end - column, H * kHalf),
+                                                 .columns = std::min<std::int64_t>(end - column, H * kHalf),
                                                  .accumulate = g.accumulate || k > 0});
     };
     if (rows_outside)
@@ -222,10 +168,10 @@ HWY_ATTR HWY_NOINLINE void stranded_tile(const Tile& t) {
     if (k + s < t.depth) add(k + s, s);
 #pragma GCC unroll 32
   for (int v = 0; v < kVectors; ++v) {
-    const auto kept = hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(t.columns - v * kLanes, 0, kLanes)));
+    const auto mask = kept(d, v, t.columns);
 #pragma GCC unroll 32
     for (int i = 0; i < M; ++i)
-      hn::BlendedStore(hn::Add(hn::Add(sum[0][i][v], sum[1][i][v]), hn::Add(sum[2][i][v], sum[3][i][v])), kept, d, t.at(i, v));
+      hn::BlendedStore(hn::Add(hn::Add(sum[0][i][v], sum[1][i][v]), hn::Add(sum[2][i][v], sum[3][i][v])), mask, d, t.at(i, v));
   }
 }
 
@@ -258,67 +204,9 @@ HWY_ATTR void gemm(const Gemm<float>& g) noexcept {
     cut_columns<kNarrow>(g);
 }
 
-void pack_panels(const float* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, float* y,
-                 std::int64_t y_panel) noexcept {
-  for (std::int64_t j = 0; j < cols; j += kPanel) {
-    float* panel = y + j / kPanel * y_panel;
-    const auto width = static_cast<std::size_t>(std::min(kPanel, cols - j));
-    for (std::int64_t i = 0; i < rows; ++i) {
-      std::memcpy(panel + i * kPanel, x + i * x_row + j, width * sizeof(float));
-      if (width < kPanel) std::memset(panel + i * kPanel + width, 0, (kPanel - width) * sizeof(float));
-    }
-  }
-}
+}  // namespace
 
-/// x[0..3], then the four numbers 4, 8 and 12 rows below: as many as a vector holds.
-template <class D>
-HWY_ATTR HWY_INLINE hn::Vec<D> load_blocks(D d, const float* x, std::int64_t row) {
-  if constexpr (hn::MaxLanes(D()) == 4) {
-    return hn::LoadU(d, x);
-  } else {
-    const hn::Half<D> half;
-    const std::int64_t rows = static_cast<std::int64_t>(hn::MaxLanes(half));
-    return hn::Combine(d, load_blocks(half, x + rows * row, row), load_blocks(half, x, row));
-  }
-}
-
-/// Four columns of 16 rows of x → four rows of 16 numbers: 4×4 transpositions side by side in the blocks of a vector.
-HWY_ATTR HWY_INLINE void transpose_16x4(const float* x, std::int64_t x_row, float* y, std::int64_t y_row) {
-  const Wide d;
-  const hn::RepartitionToWide<Wide> pairs;
-  for (int v = 0; v < kVectors; ++v, x += kLanes * x_row, y += kLanes) {
-    const V r0 = load_blocks(d, x, x_row), r1 = load_blocks(d, x + x_row, x_row), r2 = load_blocks(d, x + 2 * x_row, x_row),
-            r3 = load_blocks(d, x + 3 * x_row, x_row);
-    const auto a = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)), b = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
-    const auto e = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)), f = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), d, y);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)), d, y + y_row);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, e, f)), d, y + 2 * y_row);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, e, f)), d, y + 3 * y_row);
-  }
-}
-
-HWY_ATTR void transpose(const Transpose<float>& t) noexcept {
-  for (std::int64_t i = 0; i < t.rows; i += kPanel)
-    for (std::int64_t j = 0; j < t.cols; j += 4) {
-      const float* from = t.x + j / kPanel * t.x_panel + i * t.x_row + j % kPanel;
-      float* to = t.y + i / kPanel * t.y_panel + j * t.y_row;
-      const std::int64_t rows = std::min(kPanel, t.rows - i), cols = std::min<std::int64_t>(4, t.cols - j);
-      if (rows == kPanel && cols == 4) {
-        transpose_16x4(from, t.x_row, to, t.y_row);
-      } else {
-        for (std::int64_t jj = 0; jj < cols; ++jj)
-          for (std::int64_t ii = 0; ii < (t.fill ? kPanel : rows); ++ii)
-            to[jj * t.y_row + ii] = ii < rows ? from[ii * t.x_row + jj] : 0.0f;
-      }
-    }
-}
-
-void fill_here(Kernels<float>& table) {
-  table.gemm = &gemm;
-  table.pack_panels = &pack_panels;
-  table.transpose = &transpose;
-}
+void fill_gemm_here(Kernels<float>& table) { table.gemm = &gemm; }
 #endif
 
 }  // namespace soma::HWY_NAMESPACE
@@ -326,7 +214,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_here);
-void fill_gemm(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_here)(table); }
+HWY_EXPORT(fill_gemm_here);
+void fill_gemm(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_gemm_here)(table); }
 }  // namespace soma
 #endif

@@ -93,6 +93,7 @@ const HalfKernels& half_kernels_for(std::string_view target) {
 
 Kernels<float> with_half_products(Kernels<float> kernels) {
   kernels.gemm = half_kernels_for(kernels.target).gemm;
+  kernels.pooled_gemm = nullptr;
   return kernels;
 }
 

@@ -50,6 +50,18 @@ struct Gemm {
   bool accumulate = false, stranded = false;
 };
 
+/// A product whose rows are the pixels under 2×2 pooling windows, pooled before it reaches memory. Window w < product.m covers
+/// four rows of a, at a + 2·w·a_row: there, a_row behind, a_line behind, and both. Of their four results, each as Gemm has it:
+///   c[w·c_row + j] is the greatest, winner[w·c_row + j] (where winner is not null) its number 0 to 3 in that order: the first of
+///   equals, and the first NaN if there is one.
+/// No `accumulate` and no `stranded`; c_panel is 16.
+template <class T>
+struct PooledGemm {
+  Gemm<T> product;
+  std::int64_t a_line = 0;
+  std::uint16_t* winner = nullptr;
+};
+
 /// y(j, i) = x(i, j), i < rows, j < cols, where x(i, j) = x[(j / 16)·x_panel + i·x_row + j % 16] and
 /// y(j, i) = y[(i / 16)·y_panel + j·y_row + i % 16]: panels as above, or plain rows where a panel's stride is 16. With `fill`,
 /// what the last panel of y has beyond `rows` becomes zero; else it is left alone.
@@ -147,6 +159,7 @@ struct Kernels {
   const char* target = "";
 
   void (*gemm)(const Gemm<T>&) noexcept = nullptr;
+  void (*pooled_gemm)(const PooledGemm<T>&) noexcept = nullptr;  ///< null where products are of another precision
 
   /// Rows [0, rows) × columns [0, cols) of x (row stride x_row) as panels: y[(j/16)·y_panel + i·16 + j%16], zeros beyond cols.
   void (*pack_panels)(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, T* y,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "kernels/best-inl.h"
 #include "kernels/lanes-inl.h"
 #include "kernels/targets.h"
 
@@ -29,30 +30,6 @@ HWY_INLINE Window window_at(const PoolShape& s, std::int64_t i, std::int64_t j) 
 
 // No input under two windows: gradients can be written instead of added.
 HWY_INLINE bool disjoint(const PoolShape& s) { return s.stride_h >= s.size_h && s.stride_w >= s.size_w; }
-
-// The maximum so far and where it was; a NaN already found stays.
-template <class D, bool kPlace>
-struct Best {
-  using Places = hn::Rebind<std::int32_t, D>;
-  D d;
-  hn::Vec<D> value;
-  hn::Vec<Places> place;
-
-  HWY_INLINE void meet(hn::Vec<D> here, std::int64_t position) {
-    // Not ≤: greater, or one of them is NaN.
-    const auto better = hn::And(hn::Not(hn::Le(here, value)), hn::Eq(value, value));
-    value = hn::IfThenElse(better, here, value);
-    if constexpr (kPlace)
-      place = hn::IfThenElse(hn::RebindMask(Places(), better), hn::Set(Places(), static_cast<std::int32_t>(position)), place);
-  }
-  HWY_INLINE void store(float* y, [[maybe_unused]] std::uint16_t* winner, std::int64_t at) const {
-    hn::StoreU(value, d, y + at);
-    if constexpr (kPlace) {
-      const hn::Rebind<std::uint16_t, D> du;
-      hn::StoreU(hn::DemoteTo(du, place), du, winner + at);
-    }
-  }
-};
 
 /// kSquare: windows are 2×2 and lie inside the image.
 template <bool kPlace, bool kSquare>

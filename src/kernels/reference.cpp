@@ -28,6 +28,29 @@ void gemm(const Gemm<T>& g) noexcept {
 }
 
 template <class T>
+void pooled_gemm(const PooledGemm<T>& p) noexcept {
+  const Gemm<T>& g = p.product;
+  for (std::int64_t w = 0; w < g.m; ++w)
+    for (std::int64_t j = 0; j < g.n; ++j)
+      for (int i = 0; i < 4; ++i) {
+        T here[kPanel];
+        Gemm<T> one = g;
+        one.m = 1;
+        one.n = j % kPanel + 1;
+        one.a += (2 * w + i % 2) * g.a_row + i / 2 * p.a_line;
+        one.b += j / kPanel * g.b_panel;
+        if (one.bias) one.bias += j / kPanel * kPanel;
+        one.c = here;
+        gemm(one);
+        T& best = g.c[w * g.c_row + j];
+        const T x = here[j % kPanel];
+        if (i > 0 && !(x > best || (x != x && best == best))) continue;
+        best = x;
+        if (p.winner) p.winner[w * g.c_row + j] = static_cast<std::uint16_t>(i);
+      }
+}
+
+template <class T>
 void pack_panels(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, T* y, std::int64_t y_panel) noexcept {
   for (std::int64_t j = 0; j < panels(cols) * kPanel; ++j)
     for (std::int64_t i = 0; i < rows; ++i)
@@ -126,6 +149,7 @@ const Kernels<T>& reference_kernels() {
     Kernels<T> k;
     k.target = "reference";
     k.gemm = gemm<T>;
+    k.pooled_gemm = pooled_gemm<T>;
     k.pack_panels = pack_panels<T>;
     k.transpose = transpose<T>;
     k.dots = dots<T>;

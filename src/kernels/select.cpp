@@ -45,8 +45,8 @@ struct Tables {
       hwy::GetChosenTarget().Update(target);
       Kernels<float>& table = filled.emplace_back(reference_kernels<float>());
       table.target = name;
-      for (const auto fill :
-           {fill_gemm, fill_activation, fill_softmax, fill_pool, fill_reduce, fill_update, fill_online, fill_winners, fill_dots})
+      for (const auto fill : {fill_gemm, fill_panels, fill_pooled, fill_activation, fill_softmax, fill_pool, fill_reduce,
+                              fill_update, fill_online, fill_winners, fill_dots})
         fill(table);
       usable.push_back(&table);
     }

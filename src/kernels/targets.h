@@ -10,6 +10,8 @@ const char* simd_target_name(std::int64_t target);
 
 void fill_online(Kernels<float>& table);
 void fill_gemm(Kernels<float>& table);
+void fill_panels(Kernels<float>& table);
+void fill_pooled(Kernels<float>& table);
 void fill_activation(Kernels<float>& table);
 void fill_softmax(Kernels<float>& table);
 void fill_dots(Kernels<float>& table);

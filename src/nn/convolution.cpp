@@ -28,23 +28,48 @@ void convolve_row(const Run<T>& run, const Conv2d& conv, std::int64_t channels, 
   }
 }
 
-/// Output row `y` of one padded image, before pooling and activation: to [out.w, out.c].
+/// Output row `y` of one padded image and one group, before pooling and activation: [out.w, out.c] at `to`, whose columns of that
+/// group are written.
+template <class T>
+Gemm<T> row_product(const ConvStep& s, const Run<T>& run, const T* image, std::int64_t y, std::int64_t group, T* to) {
+  const Parameter& w = run.parameter_at(s.weight);
+  const std::int64_t per_group = s.out.c / s.conv.groups;
+  Gemm<T> g;
+  g.m = s.out.w;
+  g.n = per_group;
+  g.a = image + y * s.conv.stride_h * s.padded.w * s.padded.c + group * w.in;
+  g.a_row = s.conv.stride_w * s.in.c;
+  g.b = run.parameter(s.weight) + group * w.group_stride();
+  g.b_panel = w.panel_stride();
+  g.c = to + group * per_group;
+  g.c_row = s.out.c;
+  if (s.bias >= 0) g.bias = run.parameter(s.bias) + group * run.parameter_at(s.bias).group_stride();
+  return g;
+}
+
 template <class T>
 void forward_row(const ConvStep& s, const Run<T>& run, const T* image, std::int64_t y, T* to) {
   const Parameter& w = run.parameter_at(s.weight);
-  const std::int64_t image_row = s.padded.w * s.padded.c, per_group = s.out.c / s.conv.groups;
+  for (std::int64_t group = 0; group < s.conv.groups; ++group)
+    convolve_row(run, s.conv, w.in, s.padded.w * s.padded.c, s.in.c, row_product(s, run, image, y, group, to));
+}
+
+/// A row of windows of 2×2: pooled before it reaches memory.
+template <class T>
+void pooled_row(const ConvStep& s, const Run<T>& run, const T* image, std::int64_t row, T* y, std::uint16_t* winner) {
+  const Parameter& w = run.parameter_at(s.weight);
+  const std::int64_t image_row = s.padded.w * s.padded.c;
+  const Runs runs(s.conv, w.in, s.in.c);
+  Segments segments;
+  for (std::int64_t i = 0; i < runs.count; ++i) segments[static_cast<std::size_t>(i)] = runs.offset(i, s.conv, image_row, s.in.c);
   for (std::int64_t group = 0; group < s.conv.groups; ++group) {
-    Gemm<T> g;
-    g.m = s.out.w;
-    g.n = per_group;
-    g.a = image + y * s.conv.stride_h * image_row + group * w.in;
-    g.a_row = s.conv.stride_w * s.in.c;
-    g.b = run.parameter(s.weight) + group * w.group_stride();
-    g.b_panel = w.panel_stride();
-    g.c = to + group * per_group;
-    g.c_row = s.out.c;
-    if (s.bias >= 0) g.bias = run.parameter(s.bias) + group * run.parameter_at(s.bias).group_stride();
-    convolve_row(run, s.conv, w.in, image_row, s.in.c, g);
+    PooledGemm<T> pooled{row_product(s, run, image, 2 * row, group, y), s.conv.stride_h * image_row, winner};
+    pooled.product.m = s.pool->out_w;
+    pooled.product.depth = runs.depth;
+    pooled.product.a_segments = segments.data();
+    pooled.product.segments = runs.count;
+    if (winner != nullptr) pooled.winner += pooled.product.c - y;
+    run.kernels.pooled_gemm(pooled);
   }
 }
 
@@ -64,10 +89,13 @@ void forward(const ConvStep& s, const Run<T>& run) {
                 const std::int64_t sample = unit / units, row = unit % units;
                 if (image == nullptr || row == 0) image = padded_image(s, run.value(s.x.value) + sample * s.in.size(), scratch);
                 T* y = run.value(s.y) + sample * extent.size() + row * row_size;
-                if (s.pool) {
+                std::uint16_t* const winner = run.training && s.pool ? run.winners + s.winners + unit * row_size : nullptr;
+                if (s.pool && s.pool->size_h == 2 && s.pool->size_w == 2 && run.kernels.pooled_gemm != nullptr) {
+                  pooled_row(s, run, image, row, y, winner);
+                } else if (s.pool) {
                   for (std::int64_t i = 0; i < s.pool->h; ++i)
                     forward_row(s, run, image, row * s.pool->h + i, unpooled + i * s.out.w * s.out.c);
-                  run.kernels.max_pool(*s.pool, unpooled, y, run.training ? run.winners + s.winners + unit * row_size : nullptr);
+                  run.kernels.max_pool(*s.pool, unpooled, y, winner);
                 } else {
                   forward_row(s, run, image, row, y);
                 }

@@ -67,6 +67,64 @@ TEST_P(PoolTest, MaximaAndWinnersAreTheReferences) {
   }
 }
 
+// Its own product and its own pooling, one after the other, bit for bit; and nothing but the columns j < n is touched.
+TEST_P(PoolTest, APooledProductIsTheProductPooled) {
+  for (const std::int64_t windows : {1, 2, 3, 5, 7, 14})
+    for (const std::int64_t n : {1, 7, 8, 9, 16, 20, 24, 32, 40, 57, 70})
+      for (const std::int64_t segments : {1, 3}) {
+        const std::int64_t depth = 4, a_row = 5, a_line = 2 * windows * a_row + 3, c_row = n + 3;
+        const std::vector<std::int64_t> offsets = {2, 0, 1};
+        std::vector<float> a = uniform(2 * a_line + 8, -2, 2, 1), b = uniform(panels(n) * kPanel * segments * depth, -2, 2, 2);
+        for (float& x : a) x = std::round(x);  // ties decide winners
+        for (float& x : b) x = std::round(x);
+        if (windows == 5) a[static_cast<std::size_t>(a_line + a_row + 1)] = kNan;
+        const std::vector<float> bias = uniform(panels(n) * kPanel, -1, 1, 3);
+        Gemm<float> g;
+        g.m = 2 * windows;
+        g.n = n;
+        g.depth = depth;
+        g.a_row = a_row;
+        g.a_segments = offsets.data();
+        g.segments = segments;
+        g.b = b.data();
+        g.b_panel = kPanel * segments * depth;
+        g.bias = bias.data();
+        g.c_row = n;
+        std::vector<float> lines(static_cast<std::size_t>(4 * windows * n));
+        for (int line = 0; line < 2; ++line) {
+          g.a = a.data() + line * a_line;
+          g.c = lines.data() + line * g.m * n;
+          g.c_panel = kPanel;
+          kernels.gemm(g);
+        }
+        const PoolShape two = shape(2, 2 * windows, n, 2, 2, 2, 2);
+        std::vector<float> wanted(static_cast<std::size_t>(windows * n));
+        std::vector<std::uint16_t> places(wanted.size());
+        kernels.max_pool(two, lines.data(), wanted.data(), places.data());
+
+        Guarded<float> y(windows * c_row - 3, 3), alone(windows * c_row - 3);
+        Guarded<std::uint16_t> winner(windows * c_row - 3, 2);
+        std::fill_n(y.data(), y.size(), 77.0F);
+        std::fill_n(winner.data(), winner.size(), std::uint16_t{77});
+        g.m = windows;
+        g.a = a.data();
+        g.c = y.data();
+        g.c_row = c_row;
+        kernels.pooled_gemm({g, a_line, winner.data()});
+        g.c = alone.data();
+        kernels.pooled_gemm({g, a_line, nullptr});
+        ASSERT_TRUE(y.intact() && alone.intact() && winner.intact());
+        for (std::int64_t w = 0; w < windows; ++w)
+          for (std::int64_t j = 0; j < c_row && w * c_row + j < y.size(); ++j) {
+            const auto at = static_cast<std::size_t>(w * n + j);
+            ASSERT_TRUE(same(y[w * c_row + j], j < n ? wanted[at] : 77.0F))
+                << windows << " windows, " << n << ": " << w << ", " << j;
+            ASSERT_EQ(winner[w * c_row + j], j < n ? places[at] : 77) << windows << " windows, " << n << ": " << w << ", " << j;
+            ASSERT_TRUE(j >= n || same(alone[w * c_row + j], wanted[at]));
+          }
+      }
+}
+
 TEST_P(PoolTest, PatchesAreTheReferences) {
   for (const std::int64_t depth : {1, 3, 5, 8, 15, 16, 17, 40})
     for (const std::int64_t count : {1, 2, 7}) {

@@ -18,10 +18,10 @@ TEST(Select, TheReferenceIsAlwaysThereAndLast) {
 
 TEST(Select, EveryTableIsComplete) {
   for (const Kernels<float>* k : usable_kernels()) {
-    EXPECT_TRUE(k->gemm && k->pack_panels && k->transpose && k->activate && k->activate_backward && k->softmax &&
-                k->softmax_backward && k->max_pool && k->max_pool_backward && k->average_pool && k->average_pool_backward &&
-                k->add && k->scale && k->multiply && k->sum_rows && k->sum_products && k->scale_shift && k->sum_squares &&
-                k->update)
+    EXPECT_TRUE(k->gemm && k->pooled_gemm && k->pack_panels && k->transpose && k->activate && k->activate_backward &&
+                k->softmax && k->softmax_backward && k->max_pool && k->max_pool_backward && k->average_pool &&
+                k->average_pool_backward && k->add && k->scale && k->multiply && k->sum_rows && k->sum_products &&
+                k->scale_shift && k->sum_squares && k->update)
         << k->target;
   }
 }
