@@ -100,7 +100,7 @@ constexpr auto kTiles = tiles_of<H, kUnitRow>(std::make_index_sequence<kRows<H> 
 template <int H>
 HWY_ATTR void run_tiles(const Gemm<float>& g, std::int64_t first, std::int64_t end) {
   const auto& tiles = g.a_row == 1 ? kTiles<H, true> : kTiles<H, false>;
-  const std::int64_t row_tiles = (g.m + kRows<H> - 1) / kRows<H>;
+  const Pieces row_tiles(g.m, kRows<H>);
   const std::int64_t groups = (halves(end) - first) / H;
   // 4096 rows of two panels are 512 KiB: they stay in the second-level cache while the rows of a pass by. Shorter blocks, for the
   // first-level cache, lose more to the sums' way out and in again.
@@ -108,7 +108,7 @@ HWY_ATTR void run_tiles(const Gemm<float>& g, std::int64_t first, std::int64_t e
   const bool rows_outside = g.m > g.n;  // the shorter side is the one gone over again and again
   for (std::int64_t k = 0; k == 0 || k < g.depth; k += std::max<std::int64_t>(block, 1)) {
     const auto one = [&](std::int64_t row_tile, std::int64_t group) HWY_ATTR {
-      const std::int64_t row = g.m * row_tile / row_tiles, rows = g.m * (row_tile + 1) / row_tiles - row;
+      const std::int64_t row = row_tiles.begin(row_tile), rows = row_tiles.begin(row_tile + 1) - row;
       const std::int64_t panel = (first + group * H) / 2, column = panel * kPanel;
       tiles[static_cast<std::size_t>(rows - 1)]({.g = g,
                                                  .a = g.a + row * g.a_row + k * g.a_col,
@@ -120,11 +120,11 @@ HWY_ATTR void run_tiles(const Gemm<float>& g, std::int64_t first, std::int64_t e
                                                  .accumulate = g.accumulate || k > 0});
     };
     if (rows_outside)
-      for (std::int64_t i = 0; i < row_tiles; ++i)
+      for (std::int64_t i = 0; i < row_tiles.count; ++i)
         for (std::int64_t j = 0; j < groups; ++j) one(i, j);
     else
       for (std::int64_t j = 0; j < groups; ++j)
-        for (std::int64_t i = 0; i < row_tiles; ++i) one(i, j);
+        for (std::int64_t i = 0; i < row_tiles.count; ++i) one(i, j);
   }
 }
 

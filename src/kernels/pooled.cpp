@@ -75,11 +75,11 @@ HWY_ATTR void cut_columns(const PooledGemm<float>& p, std::int64_t first = 0) {
   const bool unit = p.product.a_row == 1;
   const auto& tiles = p.winner != nullptr ? (unit ? kPooledTiles<H, true, true> : kPooledTiles<H, true, false>)
                                           : (unit ? kPooledTiles<H, false, true> : kPooledTiles<H, false, false>);
-  const std::int64_t windows = p.product.m, count = (windows + kMostWindows<H> - 1) / kMostWindows<H>;
+  const Pieces pieces(p.product.m, kMostWindows<H>);
   for (; first + H <= halves(p.product.n); first += H)
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t window = windows * i / count, end = windows * (i + 1) / count;
-      tiles[static_cast<std::size_t>(end - window - 1)](p, window, first * kHalf);
+    for (std::int64_t i = 0; i < pieces.count; ++i) {
+      const std::int64_t window = pieces.begin(i), windows = pieces.begin(i + 1) - window;
+      tiles[static_cast<std::size_t>(windows - 1)](p, window, first * kHalf);
     }
   if constexpr (H > 1)
     if (first < halves(p.product.n)) cut_columns<H - 1>(p, first);

@@ -100,6 +100,14 @@ struct Sums {
   }
 };
 
+/// [0, count) cut into the fewest pieces of at most `most`, as even as possible, without a division for each.
+struct Pieces {
+  std::int64_t count, each, more;  // the first `more` hold one more
+
+  Pieces(std::int64_t total, std::int64_t most) : count((total + most - 1) / most), each(total / count), more(total % count) {}
+  std::int64_t begin(std::int64_t i) const { return i * each + std::min(i, more); }
+};
+
 /// Those of vector v's lanes that are among the first `columns`.
 template <class D>
 HWY_INLINE hn::Mask<D> kept(D d, int v, std::int64_t columns) {

@@ -12,19 +12,19 @@ namespace {
 /// c(pixels, n) = bias + Σ over the filter: one row of output pixels for one group. g carries m, n, a, a_row, b, b_panel, c,
 /// c_row, bias.
 template <class T>
-void convolve_row(const Run<T>& run, const Conv2d& conv, std::int64_t channels, std::int64_t image_row, std::int64_t pixel,
+void convolve_row(const Run<T>& run, const Conv2d& conv, const FilterSegments& filter, std::int64_t image_row, std::int64_t pixel,
                   Gemm<T> g) {
-  const Runs runs(conv, channels, pixel);
-  Segments segments;
-  g.a_segments = segments.data();
-  g.depth = runs.depth;
-  for (std::int64_t first = 0; first < runs.count; first += kSegments) {
-    g.segments = std::min(kSegments, runs.count - first);
-    for (std::int64_t i = 0; i < g.segments; ++i)
-      segments[static_cast<std::size_t>(i)] = runs.offset(first + i, conv, image_row, pixel);
-    run.kernels.gemm(g);
-    g.b += g.segments * runs.depth * kPanel;
+  g.a_segments = filter.offsets.data();
+  g.segments = std::min(kSegments, filter.runs.count);
+  g.depth = filter.runs.depth;
+  run.kernels.gemm(g);
+  for (std::int64_t first = kSegments; first < filter.runs.count; first += kSegments) {
+    Segments segments;
+    g.b += g.segments * g.depth * kPanel;
+    g.segments = filter.fill(segments, first, conv, image_row, pixel);
+    g.a_segments = segments.data();
     g.accumulate = true;
+    run.kernels.gemm(g);
   }
 }
 
@@ -48,26 +48,21 @@ Gemm<T> row_product(const ConvStep& s, const Run<T>& run, const T* image, std::i
 }
 
 template <class T>
-void forward_row(const ConvStep& s, const Run<T>& run, const T* image, std::int64_t y, T* to) {
-  const Parameter& w = run.parameter_at(s.weight);
+void forward_row(const ConvStep& s, const Run<T>& run, const FilterSegments& filter, const T* image, std::int64_t y, T* to) {
   for (std::int64_t group = 0; group < s.conv.groups; ++group)
-    convolve_row(run, s.conv, w.in, s.padded.w * s.padded.c, s.in.c, row_product(s, run, image, y, group, to));
+    convolve_row(run, s.conv, filter, s.padded.w * s.padded.c, s.in.c, row_product(s, run, image, y, group, to));
 }
 
 /// A row of windows of 2×2: pooled before it reaches memory.
 template <class T>
-void pooled_row(const ConvStep& s, const Run<T>& run, const T* image, std::int64_t row, T* y, std::uint16_t* winner) {
-  const Parameter& w = run.parameter_at(s.weight);
-  const std::int64_t image_row = s.padded.w * s.padded.c;
-  const Runs runs(s.conv, w.in, s.in.c);
-  Segments segments;
-  for (std::int64_t i = 0; i < runs.count; ++i) segments[static_cast<std::size_t>(i)] = runs.offset(i, s.conv, image_row, s.in.c);
+void pooled_row(const ConvStep& s, const Run<T>& run, const FilterSegments& filter, const T* image, std::int64_t row, T* y,
+                std::uint16_t* winner) {
   for (std::int64_t group = 0; group < s.conv.groups; ++group) {
-    PooledGemm<T> pooled{row_product(s, run, image, 2 * row, group, y), s.conv.stride_h * image_row, winner};
+    PooledGemm<T> pooled{row_product(s, run, image, 2 * row, group, y), s.conv.stride_h * s.padded.w * s.padded.c, winner};
     pooled.product.m = s.pool->out_w;
-    pooled.product.depth = runs.depth;
-    pooled.product.a_segments = segments.data();
-    pooled.product.segments = runs.count;
+    pooled.product.depth = filter.runs.depth;
+    pooled.product.a_segments = filter.offsets.data();
+    pooled.product.segments = filter.runs.count;
     if (winner != nullptr) pooled.winner += pooled.product.c - y;
     run.kernels.pooled_gemm(pooled);
   }
@@ -80,6 +75,8 @@ template <class T>
 void forward(const ConvStep& s, const Run<T>& run) {
   const Extent extent = run.at(s.y).extent;
   const std::int64_t units = units_of(s, extent), row_size = extent.w * extent.c;
+  const FilterSegments filter(s.conv, run.parameter_at(s.weight).in, s.padded.w * s.padded.c, s.in.c);
+  const bool in_registers = s.pool && s.pool->size_h == 2 && s.pool->size_w == 2 && run.kernels.pooled_gemm != nullptr;
   run.share(run.rows * units, forward_operations(s, run.parameter_at(s.weight)) / units,
             [&](std::int64_t begin, std::int64_t end, int member) {
               T* scratch = run.member_scratch(member);
@@ -90,14 +87,14 @@ void forward(const ConvStep& s, const Run<T>& run) {
                 if (image == nullptr || row == 0) image = padded_image(s, run.value(s.x.value) + sample * s.in.size(), scratch);
                 T* y = run.value(s.y) + sample * extent.size() + row * row_size;
                 std::uint16_t* const winner = run.training && s.pool ? run.winners + s.winners + unit * row_size : nullptr;
-                if (s.pool && s.pool->size_h == 2 && s.pool->size_w == 2 && run.kernels.pooled_gemm != nullptr) {
-                  pooled_row(s, run, image, row, y, winner);
+                if (in_registers) {
+                  pooled_row(s, run, filter, image, row, y, winner);
                 } else if (s.pool) {
                   for (std::int64_t i = 0; i < s.pool->h; ++i)
-                    forward_row(s, run, image, row * s.pool->h + i, unpooled + i * s.out.w * s.out.c);
+                    forward_row(s, run, filter, image, row * s.pool->h + i, unpooled + i * s.out.w * s.out.c);
                   run.kernels.max_pool(*s.pool, unpooled, y, winner);
                 } else {
-                  forward_row(s, run, image, row, y);
+                  forward_row(s, run, filter, image, row, y);
                 }
                 if (s.activation) run.kernels.activate(*s.activation, y, y, row_size);
               }
@@ -151,6 +148,7 @@ void input_gradient(const ConvStep& s, const Run<T>& run) {
   const Parameter& w = run.parameter_at(s.weight);
   const std::int64_t per_group = s.out.c / s.conv.groups, spread_row = s.spread.w * s.out.c;
   const std::int64_t flipped_panel = w.kernel_h * w.kernel_w * per_group * kPanel;
+  const FilterSegments filter(s.conv, per_group, spread_row, s.out.c);
   run.share(run.rows, 2 * w.rows() * s.out.c * s.in.h * s.in.w, [&](std::int64_t begin, std::int64_t end, int member) {
     T* spread = run.member_scratch(member);
     T* unpooled = spread + aligned<float>(s.spread.size());
@@ -168,7 +166,7 @@ void input_gradient(const ConvStep& s, const Run<T>& run) {
           g.b_panel = flipped_panel;
           g.c = dx + y * s.in.w * s.in.c + group * w.in;
           g.c_row = s.in.c;
-          convolve_row(run, s.conv, per_group, spread_row, s.out.c, g);
+          convolve_row(run, s.conv, filter, spread_row, s.out.c, g);
         }
     }
   });

@@ -43,21 +43,24 @@ void add_dense(const ConvStep& s, const Run<T>& run, const T* image, const T* dy
   }
 }
 
-/// dW of one row of windows, added to the piece's sums, which lie in panels of taps: s.taps × channels for each group.
-template <class T>
-void add_winners(const ConvStep& s, const Run<T>& run, const T* image, std::int64_t unit, const T* dy,
-                 const std::uint16_t* winner, T* patches, T* dw) {
-  const Parameter& w = run.parameter_at(s.weight);
-  const std::int64_t image_row = s.padded.w * s.padded.c, per_group = s.out.c / s.conv.groups;
-  const Runs runs(s.conv, w.in, s.in.c);
-  Segments offsets, positions;
-  for (std::int64_t i = 0; i < runs.count; ++i) offsets[static_cast<std::size_t>(i)] = runs.offset(i, s.conv, image_row, s.in.c);
+/// Where the patches of a window's pixels lie among those of its row.
+Segments window_positions(const ConvStep& s) {
+  Segments positions;
   for (std::int64_t i = 0; i < s.pool->size_h * s.pool->size_w; ++i)
     positions[static_cast<std::size_t>(i)] = (i / s.pool->size_w * s.out.w + i % s.pool->size_w) * s.taps;
+  return positions;
+}
+
+/// dW of one row of windows, added to the piece's sums, which lie in panels of taps: s.taps × channels for each group.
+template <class T>
+void add_winners(const ConvStep& s, const Run<T>& run, const FilterSegments& filter, const Segments& positions, const T* image,
+                 std::int64_t unit, const T* dy, const std::uint16_t* winner, T* patches, T* dw) {
+  const Parameter& w = run.parameter_at(s.weight);
+  const std::int64_t image_row = s.padded.w * s.padded.c, per_group = s.out.c / s.conv.groups;
   for (std::int64_t group = 0; group < s.conv.groups; ++group) {
     for (std::int64_t row = 0; row < s.pool->size_h; ++row)
       run.kernels.gather_patches({image + (unit * s.pool->size_h + row) * s.conv.stride_h * image_row + group * w.in,
-                                  s.conv.stride_w * s.in.c, offsets.data(), runs.count, runs.depth,
+                                  s.conv.stride_w * s.in.c, filter.offsets.data(), filter.runs.count, filter.runs.depth,
                                   patches + row * s.out.w * s.taps, s.taps, s.out.w});
     run.kernels.winner_gradient({s.pool->out_w, per_group, s.taps, dy + group * per_group, winner + group * per_group, s.out.c,
                                  patches, s.pool->size_w * s.taps, positions.data(), dw + group * per_group * s.taps,
@@ -88,6 +91,8 @@ void weight_gradient(const ConvStep& s, const Run<T>& run) {
   const Extent extent = run.at(s.y).extent;
   const std::int64_t chunks = std::min(s.chunks, run.rows);
   T* const pieces = run.partials + s.partial;
+  const FilterSegments filter(s.conv, w.in, s.padded.w * s.padded.c, s.in.c);
+  const Segments positions = s.pool ? window_positions(s) : Segments{};
   run.share(chunks, run.rows * forward_operations(s, w) / chunks, [&](std::int64_t begin, std::int64_t end, int member) {
     T* padded = run.member_scratch(member);
     T* scratch = padded + aligned<float>(s.padded.size());
@@ -101,7 +106,8 @@ void weight_gradient(const ConvStep& s, const Run<T>& run) {
         if (s.pool) {
           const std::uint16_t* winner = run.winners + s.winners + sample * extent.size();
           for (std::int64_t unit = 0; unit < extent.h; ++unit)
-            add_winners(s, run, image, unit, dy + unit * extent.w * extent.c, winner + unit * extent.w * extent.c, scratch, dw);
+            add_winners(s, run, filter, positions, image, unit, dy + unit * extent.w * extent.c,
+                        winner + unit * extent.w * extent.c, scratch, dw);
         } else {
           add_dense(s, run, image, dy, dw);
         }

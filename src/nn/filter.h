@@ -39,6 +39,24 @@ struct Runs {
 inline constexpr std::int64_t kSegments = 128;  // of one product; longer lists are walked in pieces
 using Segments = std::array<std::int64_t, kSegments>;
 
+/// The runs of a filter as segments of products, worked out once for all rows of all images.
+struct FilterSegments {
+  Runs runs;
+  Segments offsets{};  // of the first kSegments
+
+  FilterSegments(const Conv2d& conv, std::int64_t channels, std::int64_t image_row, std::int64_t pixel)
+      : runs(conv, channels, pixel) {
+    fill(offsets, 0, conv, image_row, pixel);
+  }
+
+  /// Runs from `first` on; returns how many.
+  std::int64_t fill(Segments& to, std::int64_t first, const Conv2d& conv, std::int64_t image_row, std::int64_t pixel) const {
+    const std::int64_t count = std::min(kSegments, runs.count - first);
+    for (std::int64_t i = 0; i < count; ++i) to[static_cast<std::size_t>(i)] = runs.offset(first + i, conv, image_row, pixel);
+    return count;
+  }
+};
+
 /// Rows of windows: how many units a sample's output is cut into.
 inline std::int64_t units_of(const ConvStep& s, const Extent& y) { return s.pool ? y.h : s.out.h; }
 
