@@ -6,6 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/targets.h"
+#include "kernels/unroll.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/dots.cpp"
@@ -49,22 +50,20 @@ HWY_ATTR HWY_NOINLINE void tile(const Dots<float>& g, std::int64_t i, std::int64
   const float* a = g.a + i * g.a_row;
   const float* b = g.b + k * kPanel;
   V sum[kRows][kColumns][kVectors];
-#pragma GCC unroll 32
-  for (auto& row : sum)
-#pragma GCC unroll 32
-    for (auto& column : row)
-#pragma GCC unroll 32
-      for (V& each : column) each = hn::Zero(d);
+  SOMA_UNROLL
+  for (auto& row : sum) SOMA_UNROLL
+  for (auto& column : row) SOMA_UNROLL
+  for (V& each : column) each = hn::Zero(d);
   const auto add_panel = [&](const auto& load) HWY_ATTR {
-#pragma GCC unroll 32
+    SOMA_UNROLL
     for (int v = 0; v < kVectors; ++v) {
       V x[kRows];
-#pragma GCC unroll 32
+      SOMA_UNROLL
       for (int r = 0; r < kRows; ++r) x[r] = load(a + r * g.a_row + v * step, v * step);
-#pragma GCC unroll 32
+      SOMA_UNROLL
       for (int c = 0; c < kColumns; ++c) {
         const V w = hn::LoadU(d, b + c * kPanel + v * step);
-#pragma GCC unroll 32
+        SOMA_UNROLL
         for (int r = 0; r < kRows; ++r) sum[r][c][v] = hn::MulAdd(x[r], w, sum[r][c][v]);
       }
     }
@@ -77,10 +76,9 @@ HWY_ATTR HWY_NOINLINE void tile(const Dots<float>& g, std::int64_t i, std::int64
   if (whole < g.depth)
     add_panel([&](const float* x, std::int64_t first)
                   HWY_ATTR { return load_some(x, std::clamp<std::int64_t>(g.depth - whole - first, 0, step)); });
-#pragma GCC unroll 32
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 32
-    for (int c = 0; c < kColumns; ++c) g.c[(i + r) * g.c_row + k + c] = sum_lanes(sum[r][c]);
+  SOMA_UNROLL
+  for (int r = 0; r < kRows; ++r) SOMA_UNROLL
+  for (int c = 0; c < kColumns; ++c) g.c[(i + r) * g.c_row + k + c] = sum_lanes(sum[r][c]);
 }
 
 template <int kRows>

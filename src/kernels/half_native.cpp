@@ -61,7 +61,7 @@ struct Native {
     const Right* b = t.b;
     for (std::int64_t first = 0; first < t.depth; first += kHalfBlock) {
       __m512i partial[M][N];
-#pragma GCC unroll 32
+SOMA_UNROLL
       for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
         for (int v = 0; v < N; ++v) partial[i][v] = _mm512_setzero_si512();
@@ -70,14 +70,14 @@ struct Native {
         __m512i wide[N];
 #pragma GCC unroll 2
         for (int v = 0; v < N; ++v) wide[v] = _mm512_load_si512(b + v * kLanes);
-#pragma GCC unroll 32
+SOMA_UNROLL
         for (int i = 0; i < M; ++i) {
           const __m512i x = _mm512_set1_epi32(static_cast<int>(a[i * (kByColumn ? 1 : kHalfDepth)]));
 #pragma GCC unroll 2
           for (int v = 0; v < N; ++v) partial[i][v] = fused(partial[i][v], x, wide[v]);
         }
       }
-#pragma GCC unroll 32
+SOMA_UNROLL
       for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
         for (int v = 0; v < N; ++v) {
