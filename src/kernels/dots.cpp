@@ -50,20 +50,22 @@ HWY_ATTR HWY_NOINLINE void tile(const Dots<float>& g, std::int64_t i, std::int64
   const float* a = g.a + i * g.a_row;
   const float* b = g.b + k * kPanel;
   V sum[kRows][kColumns][kVectors];
-  SOMA_UNROLL
-  for (auto& row : sum) SOMA_UNROLL
-  for (auto& column : row) SOMA_UNROLL
-  for (V& each : column) each = hn::Zero(d);
+#pragma GCC unroll kUnroll
+  for (auto& row : sum)
+#pragma GCC unroll kUnroll
+    for (auto& column : row)
+#pragma GCC unroll kUnroll
+      for (V& each : column) each = hn::Zero(d);
   const auto add_panel = [&](const auto& load) HWY_ATTR {
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int v = 0; v < kVectors; ++v) {
       V x[kRows];
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int r = 0; r < kRows; ++r) x[r] = load(a + r * g.a_row + v * step, v * step);
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int c = 0; c < kColumns; ++c) {
         const V w = hn::LoadU(d, b + c * kPanel + v * step);
-        SOMA_UNROLL
+#pragma GCC unroll kUnroll
         for (int r = 0; r < kRows; ++r) sum[r][c][v] = hn::MulAdd(x[r], w, sum[r][c][v]);
       }
     }
@@ -76,9 +78,10 @@ HWY_ATTR HWY_NOINLINE void tile(const Dots<float>& g, std::int64_t i, std::int64
   if (whole < g.depth)
     add_panel([&](const float* x, std::int64_t first)
                   HWY_ATTR { return load_some(x, std::clamp<std::int64_t>(g.depth - whole - first, 0, step)); });
-  SOMA_UNROLL
-  for (int r = 0; r < kRows; ++r) SOMA_UNROLL
-  for (int c = 0; c < kColumns; ++c) g.c[(i + r) * g.c_row + k + c] = sum_lanes(sum[r][c]);
+#pragma GCC unroll kUnroll
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll kUnroll
+    for (int c = 0; c < kColumns; ++c) g.c[(i + r) * g.c_row + k + c] = sum_lanes(sum[r][c]);
 }
 
 template <int kRows>

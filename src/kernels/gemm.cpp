@@ -19,9 +19,9 @@ void fill_gemm_here(Kernels<float>&) {}  // no vectors: the reference stays
 #else
 namespace {
 
-/// Rows of a tile that is H halves wide. Beyond 14, what is read of b is no fifteenth of what is read in all: not worth the code.
+/// Rows of a tile that is H halves wide. A whole panel could have 28: what that saves is not worth the code.
 template <int H>
-constexpr int kRows = std::clamp(kAccumulators / kAcross<H>, 1, 14);
+constexpr int kRows = H == 2 ? std::min(kAccumulators, 14) / kAcross<H> : std::max(1, kAccumulators / kAcross<H>);
 
 /// One tile of c: what is left of a Gemm once its rows, columns and depth block are chosen.
 struct Tile {
@@ -43,9 +43,9 @@ HWY_ATTR HWY_NOINLINE void tile(const Tile& t) {
   const bool cut = t.columns < H * kHalf;
   Sums<M, H> sums;
   if (t.accumulate && !cut) {
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int i = 0; i < M; ++i) {
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int v = 0; v < kWidth; ++v) sums.whole[i][v] = hn::LoadU(d, t.at(i, v));
       if constexpr (kOdd<H>) sums.odd[i] = hn::LoadU(dh, t.at(i, kWidth));
     }
@@ -64,22 +64,22 @@ HWY_ATTR HWY_NOINLINE void tile(const Tile& t) {
   sums.template add_products<kUnitRow>(t.g, t.a, t.b, t.depth, 4 * a_row, {0, a_row, 2 * a_row, 3 * a_row});
 
   if (!cut) {
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int i = 0; i < M; ++i) {
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int v = 0; v < kWidth; ++v) hn::StoreU(sums.whole[i][v], d, t.at(i, v));
       if constexpr (kOdd<H>) hn::StoreU(sums.odd[i], dh, t.at(i, kWidth));
     }
   } else {
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int v = 0; v < kWidth; ++v) {
       const auto mask = kept(d, v, t.columns);
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < M; ++i) hn::BlendedStore(sums.whole[i][v], mask, d, t.at(i, v));
     }
     if constexpr (kOdd<H>) {
       const auto mask = kept(dh, kWidth, t.columns);
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < M; ++i) hn::BlendedStore(sums.odd[i], mask, dh, t.at(i, kWidth));
     }
   }
@@ -143,31 +143,33 @@ template <int M>
 HWY_ATTR HWY_NOINLINE void stranded_tile(const Tile& t) {
   const Wide d;
   V sum[kStrands][M][kVectors];
-  SOMA_UNROLL
+#pragma GCC unroll kUnroll
   for (int v = 0; v < kVectors; ++v) {
     const V start = t.bias != nullptr ? hn::LoadU(d, t.bias + v * kLanes) : hn::Zero(d);
-    SOMA_UNROLL
-    for (int i = 0; i < M; ++i) SOMA_UNROLL
-    for (int s = 0; s < kStrands; ++s) sum[s][i][v] = s == 0 ? start : hn::Zero(d);
+#pragma GCC unroll kUnroll
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll kUnroll
+      for (int s = 0; s < kStrands; ++s) sum[s][i][v] = s == 0 ? start : hn::Zero(d);
   }
   const auto add = [&](std::int64_t k, int s) HWY_ATTR {
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int v = 0; v < kVectors; ++v) {
       const V wide = hn::LoadU(d, t.b + k * t.g.b_row + v * kLanes);
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < M; ++i) sum[s][i][v] = hn::MulAdd(hn::Set(d, t.a[i * t.g.a_row + k * t.g.a_col]), wide, sum[s][i][v]);
     }
   };
   std::int64_t k = 0;
-  for (; k + kStrands <= t.depth; k += kStrands) SOMA_UNROLL
-  for (int s = 0; s < kStrands; ++s) add(k + s, s);
-  SOMA_UNROLL
+  for (; k + kStrands <= t.depth; k += kStrands)
+#pragma GCC unroll kUnroll
+    for (int s = 0; s < kStrands; ++s) add(k + s, s);
+#pragma GCC unroll kUnroll
   for (int s = 0; s < kStrands - 1; ++s)
     if (k + s < t.depth) add(k + s, s);
-  SOMA_UNROLL
+#pragma GCC unroll kUnroll
   for (int v = 0; v < kVectors; ++v) {
     const auto mask = kept(d, v, t.columns);
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int i = 0; i < M; ++i)
       hn::BlendedStore(hn::Add(hn::Add(sum[0][i][v], sum[1][i][v]), hn::Add(sum[2][i][v], sum[3][i][v])), mask, d, t.at(i, v));
   }

@@ -5,6 +5,7 @@
 
 #include "kernels/half_blocks.h"
 #include "kernels/half_targets.h"
+#include "kernels/unroll.h"
 
 #if defined(__x86_64__)
 #if !defined(__clang__)
@@ -61,25 +62,25 @@ struct Native {
     const Right* b = t.b;
     for (std::int64_t first = 0; first < t.depth; first += kHalfBlock) {
       __m512i partial[M][N];
-SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll kUnroll
         for (int v = 0; v < N; ++v) partial[i][v] = _mm512_setzero_si512();
       const Right* const end = b + std::min(kHalfBlock, t.depth - first) * kHalfColumns;
       for (; b != end; b += kHalfColumns, a += kByColumn ? kHalfRows : 1) {
         __m512i wide[N];
-#pragma GCC unroll 2
+#pragma GCC unroll kUnroll
         for (int v = 0; v < N; ++v) wide[v] = _mm512_load_si512(b + v * kLanes);
-SOMA_UNROLL
+#pragma GCC unroll kUnroll
         for (int i = 0; i < M; ++i) {
           const __m512i x = _mm512_set1_epi32(static_cast<int>(a[i * (kByColumn ? 1 : kHalfDepth)]));
-#pragma GCC unroll 2
+#pragma GCC unroll kUnroll
           for (int v = 0; v < N; ++v) partial[i][v] = fused(partial[i][v], x, wide[v]);
         }
       }
-SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll kUnroll
         for (int v = 0; v < N; ++v) {
           float* sum = t.sums + i * kHalfColumns + v * kLanes;
           const __m512 low = _mm512_cvtph_ps(_mm512_castsi512_si256(partial[i][v]));

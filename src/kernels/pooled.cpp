@@ -47,10 +47,10 @@ HWY_ATTR HWY_NOINLINE void pooled_tile(const PooledGemm<float>& p, std::int64_t 
   sums.start(g.bias != nullptr ? g.bias + column : nullptr);
   sums.template add_products<kUnitRow>(g, g.a + 2 * first * a_row, g.b + column / kPanel * g.b_panel, g.depth, 2 * a_row,
                                        {0, a_row, p.a_line, p.a_line + a_row});
-  SOMA_UNROLL
+#pragma GCC unroll kUnroll
   for (int w = 0; w < W; ++w) {
     const std::int64_t at = (first + w) * g.c_row + column;
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int v = 0; v < kWhole<H>; ++v)
       store_best<Wide, kPlace>(p, Wide(), sums.whole[4 * w][v], sums.whole[4 * w + 1][v], sums.whole[4 * w + 2][v],
                                sums.whole[4 * w + 3][v], at + v * kLanes, columns - v * kLanes);

@@ -51,15 +51,15 @@ struct Sums {
   HWY_INLINE void start(const float* bias) {
     const Wide d;
     const HalfWide dh;
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int v = 0; v < kWhole<H>; ++v) {
       const V first = bias != nullptr ? hn::LoadU(d, bias + v * kLanes) : hn::Zero(d);
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < M; ++i) whole[i][v] = first;
     }
     if constexpr (kOdd<H>) {
       const auto first = bias != nullptr ? hn::LoadU(dh, bias + kWhole<H> * kLanes) : hn::Zero(dh);
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < M; ++i) odd[i] = first;
     }
   }
@@ -73,28 +73,28 @@ struct Sums {
     const HalfWide dh;
     for (std::int64_t s = 0; s < g.segments; ++s) {
       const float* from[kNear ? 1 : (M + 3) / 4];
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int i = 0; i < (kNear ? 1 : (M + 3) / 4); ++i)
         from[i] = a + (g.a_segments != nullptr ? g.a_segments[s] : 0) + i * step;
       for (std::int64_t k = 0; k < depth; ++k, b += g.b_row) {
         V wide[HWY_MAX(kWhole<H>, 1)];
         hn::Vec<HalfWide> narrow;
-        SOMA_UNROLL
+#pragma GCC unroll kUnroll
         for (int v = 0; v < kWhole<H>; ++v) wide[v] = hn::LoadU(d, b + (v / kVectors) * g.b_panel + (v % kVectors) * kLanes);
         if constexpr (kOdd<H>) narrow = hn::LoadU(dh, b + kWhole<H> * g.b_panel);
-        SOMA_UNROLL
+#pragma GCC unroll kUnroll
         for (int i = 0; i < M; ++i) {
           const float* at = kNear ? from[0] + i / 4 * step + offset[i % 4] : from[i / 4] + offset[i % 4];
           if constexpr (kWhole<H> != 0) {
             const V x = hn::Set(d, *at);
-            SOMA_UNROLL
+#pragma GCC unroll kUnroll
             for (int v = 0; v < kWhole<H>; ++v) whole[i][v] = hn::MulAdd(x, wide[v], whole[i][v]);
             if constexpr (kOdd<H>) odd[i] = hn::MulAdd(hn::LowerHalf(x), narrow, odd[i]);
           } else {
             odd[i] = hn::MulAdd(hn::Set(dh, *at), narrow, odd[i]);
           }
         }
-        SOMA_UNROLL
+#pragma GCC unroll kUnroll
         for (const float*& each : from) each += g.a_col;
       }
     }

@@ -1,16 +1,12 @@
-// a loop over registers → that loop unrolled, so that arrays of vectors are registers; left as it is where a sanitizer
-// instruments every access, and unrolling would only make minutes of compilation.
+// this build → how far loops over registers are unrolled.
 #pragma once
 
-#if defined(__has_feature)
-#define SOMA_HAS_FEATURE(x) __has_feature(x)
+namespace soma {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int kUnroll = 1;  // every access is instrumented: unrolling would only make minutes of compilation
 #else
-#define SOMA_HAS_FEATURE(x) 0
+inline constexpr int kUnroll = 32;  // all of them: only then are arrays of vectors registers
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || SOMA_HAS_FEATURE(address_sanitizer) || \
-    SOMA_HAS_FEATURE(thread_sanitizer)
-#define SOMA_UNROLL
-#else
-#define SOMA_UNROLL _Pragma("GCC unroll 32")
-#endif
+}  // namespace soma

@@ -64,24 +64,26 @@ HWY_ATTR HWY_NOINLINE void block(const WinnerGradient<float>& g, std::int64_t o,
     return g.dw + t / kPanel * g.dw_panel + (o + c) * kPanel + t % kPanel;
   };
   V sum[kChannels][kVectors];
-  SOMA_UNROLL
-  for (int c = 0; c < kChannels; ++c) SOMA_UNROLL
-  for (int v = 0; v < kVectors; ++v) sum[c][v] = hn::LoadU(d, place(c, v));
+#pragma GCC unroll kUnroll
+  for (int c = 0; c < kChannels; ++c)
+#pragma GCC unroll kUnroll
+    for (int v = 0; v < kVectors; ++v) sum[c][v] = hn::LoadU(d, place(c, v));
   const float* dy = g.dy + o;
   const std::uint16_t* winner = g.winner + o;
   const float* window = g.patches + tap;
   for (std::int64_t q = 0; q < g.windows; ++q, dy += g.dy_row, winner += g.dy_row, window += g.window) {
-    SOMA_UNROLL
+#pragma GCC unroll kUnroll
     for (int c = 0; c < kChannels; ++c) {
       const float* patch = window + g.positions[winner[c]];
       const V gradient = hn::Set(d, dy[c]);
-      SOMA_UNROLL
+#pragma GCC unroll kUnroll
       for (int v = 0; v < kVectors; ++v) sum[c][v] = hn::MulAdd(gradient, hn::LoadU(d, patch + v * step), sum[c][v]);
     }
   }
-  SOMA_UNROLL
-  for (int c = 0; c < kChannels; ++c) SOMA_UNROLL
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[c][v], d, place(c, v));
+#pragma GCC unroll kUnroll
+  for (int c = 0; c < kChannels; ++c)
+#pragma GCC unroll kUnroll
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[c][v], d, place(c, v));
 }
 
 template <int kVectors>
