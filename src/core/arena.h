@@ -33,7 +33,7 @@ class Block {
   [[nodiscard]] std::int64_t size() const { return count_; }
 
  private:
-  static constexpr std::size_t kHugePage = std::size_t{1} << 21, kLarge = kHugePage / 4;
+  static constexpr std::size_t kHugePage = std::size_t{1} << 21, kLarge = kHugePage / 2;
 
   /// Of a large block: whole huge pages.
   static std::size_t bytes(std::int64_t count) {

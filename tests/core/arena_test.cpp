@@ -23,7 +23,7 @@ TEST(Block, SmallOnesStartOnACacheLine) {
 }
 
 TEST(Block, LargeOnesStartOnAHugePage) {
-  for (const std::int64_t count : {std::int64_t{1} << 17, std::int64_t{1} << 19, (std::int64_t{1} << 20) + 1})
+  for (const std::int64_t count : {std::int64_t{1} << 18, std::int64_t{1} << 19, (std::int64_t{1} << 20) + 1})
     expect_zeros_at<float>(count, std::uintptr_t{1} << 21);
 }
 
