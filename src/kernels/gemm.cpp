@@ -35,33 +35,28 @@ struct Tile {
   float* at(std::int64_t i, int v) const { return c + i * g.c_row + (v / kVectors) * g.c_panel + (v % kVectors) * kLanes; }
 };
 
-template <int M, int H, bool kUnitRow>
+template <int M, int H>
 HWY_ATTR HWY_NOINLINE void tile(const Tile& t) {
   const Wide d;
   const HalfWide dh;
   constexpr int kWidth = kWhole<H>;
   const bool cut = t.columns < H * kHalf;
   Sums<M, H> sums;
-  if (t.accumulate && !cut) {
+  // No index here is left to run time: one would take all sums from their registers to the stack.
+  if (t.accumulate) {
 #pragma GCC unroll kUnroll
     for (int i = 0; i < M; ++i) {
 #pragma GCC unroll kUnroll
-      for (int v = 0; v < kWidth; ++v) sums.whole[i][v] = hn::LoadU(d, t.at(i, v));
-      if constexpr (kOdd<H>) sums.odd[i] = hn::LoadU(dh, t.at(i, kWidth));
-    }
-  } else if (t.accumulate) {
-    for (int i = 0; i < M; ++i) {
-      HWY_ALIGN float row[H * kHalf] = {};
-      for (std::int64_t j = 0; j < t.columns; ++j) row[j] = t.c[i * t.g.c_row + (j / kPanel) * t.g.c_panel + j % kPanel];
-      for (int v = 0; v < kWidth; ++v) sums.whole[i][v] = hn::Load(d, row + v * kLanes);
-      if constexpr (kOdd<H>) sums.odd[i] = hn::Load(dh, row + kWidth * kLanes);
+      for (int v = 0; v < kWidth; ++v) sums.whole[i][v] = cut ? load_kept(d, t.at(i, v), v, t.columns) : hn::LoadU(d, t.at(i, v));
+      if constexpr (kOdd<H>)
+        sums.odd[i] = cut ? load_kept(dh, t.at(i, kWidth), kWidth, t.columns) : hn::LoadU(dh, t.at(i, kWidth));
     }
   } else {
     sums.start(t.bias);
   }
 
-  const std::int64_t a_row = kUnitRow ? 1 : t.g.a_row;
-  sums.template add_products<kUnitRow>(t.g, t.a, t.b, t.depth, 4 * a_row, {0, a_row, 2 * a_row, 3 * a_row});
+  const std::int64_t a_row = t.g.a_row;
+  sums.template add_products<false>(t.g, t.a, t.b, t.depth, 4 * a_row, {0, a_row, 2 * a_row, 3 * a_row});
 
   if (!cut) {
 #pragma GCC unroll kUnroll
@@ -87,19 +82,19 @@ HWY_ATTR HWY_NOINLINE void tile(const Tile& t) {
 
 using TileFunction = void (*)(const Tile&);
 
-template <int H, bool kUnitRow, std::size_t... I>
+template <int H, std::size_t... I>
 constexpr auto tiles_of(std::index_sequence<I...>) {
-  return std::array<TileFunction, sizeof...(I)>{&tile<static_cast<int>(I) + 1, H, kUnitRow>...};
+  return std::array<TileFunction, sizeof...(I)>{&tile<static_cast<int>(I) + 1, H>...};
 }
 
 /// tiles[rows − 1] for tiles H halves wide.
-template <int H, bool kUnitRow>
-constexpr auto kTiles = tiles_of<H, kUnitRow>(std::make_index_sequence<kRows<H> >());
+template <int H>
+constexpr auto kTiles = tiles_of<H>(std::make_index_sequence<kRows<H> >());
 
 /// Columns [first · 8, end) of g, a whole number of tiles.
 template <int H>
 HWY_ATTR void run_tiles(const Gemm<float>& g, std::int64_t first, std::int64_t end) {
-  const auto& tiles = g.a_row == 1 ? kTiles<H, true> : kTiles<H, false>;
+  constexpr auto& tiles = kTiles<H>;
   const Pieces row_tiles(g.m, kRows<H>);
   const std::int64_t groups = (halves(end) - first) / H;
   // 4096 rows of two panels are 512 KiB: they stay in the second-level cache while the rows of a pass by. Shorter blocks, for the

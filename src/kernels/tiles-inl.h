@@ -115,6 +115,19 @@ HWY_INLINE hn::Mask<D> kept(D d, int v, std::int64_t columns) {
   return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(columns - v * kLanes, 0, kLanes)));
 }
 
+/// As many of vector v's lanes, the rest 0. Nothing behind them is read.
+template <class D>
+HWY_INLINE hn::Vec<D> load_kept(D d, const float* p, int v, std::int64_t columns) {
+#if HWY_MEM_OPS_MIGHT_FAULT
+  HWY_ALIGN float lanes[hn::MaxLanes(D())] = {};
+  for (std::int64_t i = 0; i < std::clamp<std::int64_t>(columns - v * kLanes, 0, static_cast<std::int64_t>(hn::Lanes(d))); ++i)
+    lanes[i] = p[i];
+  return hn::Load(d, lanes);
+#else
+  return hn::MaskedLoad(kept(d, v, columns), d, p);
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace soma
 HWY_AFTER_NAMESPACE();
