@@ -155,9 +155,10 @@ HWY_ATTR HWY_NOINLINE void stranded_tile(const Tile& t) {
     }
   };
   std::int64_t k = 0;
-  for (; k + kStrands <= t.depth; k += kStrands)
+  for (; k + kStrands <= t.depth; k += kStrands) {
 #pragma GCC unroll kUnroll
     for (int s = 0; s < kStrands; ++s) add(k + s, s);
+  }
 #pragma GCC unroll kUnroll
   for (int s = 0; s < kStrands - 1; ++s)
     if (k + s < t.depth) add(k + s, s);
