@@ -2,6 +2,7 @@
 #include "kernels/reference.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace soma {
 namespace {
@@ -44,7 +45,7 @@ void pooled_gemm(const PooledGemm<T>& p) noexcept {
         gemm(one);
         T& best = g.c[w * g.c_row + j];
         const T x = here[j % kPanel];
-        if (i > 0 && !(x > best || (x != x && best == best))) continue;
+        if (i > 0 && !(x > best || (std::isnan(x) && !std::isnan(best)))) continue;
         best = x;
         if (p.winner) p.winner[w * g.c_row + j] = static_cast<std::uint16_t>(i);
       }
