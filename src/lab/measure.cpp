@@ -25,6 +25,9 @@ std::int64_t calls_for(const std::function<void()>& work, double slice) {
   }
 }
 
+// Threads that slept, or are new, get a core each only after milliseconds: two on one core would be measured as one.
+constexpr double kSettle = 0.02;
+
 }  // namespace
 
 Effort effort_for(const LabOptions& options) { return options.quick ? Effort{0.002, 7} : Effort{0.01, 21}; }
@@ -44,6 +47,7 @@ std::vector<Reading> measure_interleaved(const std::vector<std::function<void()>
   std::vector<std::int64_t> calls;
   for (const auto& each : work) {
     each();
+    seconds_of(each, calls_for(each, kSettle));
     calls.push_back(calls_for(each, effort.slice));
   }
   std::vector<std::vector<double>> seconds(work.size());

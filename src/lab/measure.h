@@ -22,8 +22,8 @@ struct Effort {
 };
 Effort effort_for(const LabOptions& options);
 
-/// Seconds of one call of each piece of work. One untimed call warms up; then rounds A B C A B C …, each reading as many calls as
-/// fill a slice.
+/// Seconds of one call of each piece of work. Some 20 ms of untimed calls warm up; then rounds A B C A B C …, each reading as
+/// many calls as fill a slice.
 std::vector<Reading> measure_interleaved(const std::vector<std::function<void()>>& work, const Effort& effort);
 
 /// The same for one piece.
