@@ -32,22 +32,24 @@ template <class T>
 void pooled_gemm(const PooledGemm<T>& p) noexcept {
   const Gemm<T>& g = p.product;
   for (std::int64_t w = 0; w < g.m; ++w)
-    for (std::int64_t j = 0; j < g.n; ++j)
+    for (std::int64_t panel = 0; panel < panels(g.n); ++panel)
       for (int i = 0; i < 4; ++i) {
         T here[kPanel];
         Gemm<T> one = g;
         one.m = 1;
-        one.n = j % kPanel + 1;
+        one.n = std::min(kPanel, g.n - panel * kPanel);
         one.a += (2 * w + i % 2) * g.a_row + i / 2 * p.a_line;
-        one.b += j / kPanel * g.b_panel;
-        if (one.bias) one.bias += j / kPanel * kPanel;
+        one.b += panel * g.b_panel;
+        if (one.bias) one.bias += panel * kPanel;
         one.c = here;
         gemm(one);
-        T& best = g.c[w * g.c_row + j];
-        const T x = here[j % kPanel];
-        if (i > 0 && !(x > best || (std::isnan(x) && !std::isnan(best)))) continue;
-        best = x;
-        if (p.winner) p.winner[w * g.c_row + j] = static_cast<std::uint16_t>(i);
+        for (std::int64_t j = 0; j < one.n; ++j) {
+          const std::int64_t at = w * g.c_row + panel * kPanel + j;
+          T& best = g.c[at];
+          if (i > 0 && !(here[j] > best || (std::isnan(here[j]) && !std::isnan(best)))) continue;
+          best = here[j];
+          if (p.winner) p.winner[at] = static_cast<std::uint16_t>(i);
+        }
       }
 }
 

@@ -4,7 +4,6 @@
 #include "nn/layers.h"
 
 namespace soma {
-
 namespace {
 
 /// Whether the team cuts a layer's outputs among its members, in pairs of panels, rather than the rows of x: then each has its
@@ -71,10 +70,6 @@ void update_weights(const LinearStep& s, const Run<T>& run, Gemm<T> g, std::int6
       }
     }
 }
-
-}  // namespace
-
-namespace {
 
 /// dW = dyᵀ·x, as [in, out] panels: row i of the product is column i of x, so x is read transposed, dy as it is. All of it but
 /// the place it goes to.
