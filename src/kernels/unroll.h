@@ -3,7 +3,7 @@
 
 namespace soma {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(SOMA_SANITIZED)
 inline constexpr int kUnroll = 1;  // every access is instrumented: unrolling would only make minutes of compilation
 #else
 inline constexpr int kUnroll = 32;  // all of them: only then are arrays of vectors registers
