@@ -1,6 +1,7 @@
 // soma eval: a model and labelled data → accuracy, loss and who is taken for whom.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,6 @@
 // data + seed → orders and distorted rows: pure functions, each sample once, the same from several threads.
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 #include <thread>

@@ -1,6 +1,8 @@
 // IDX → CSV → IDX: the same bytes; and tables that no image file can hold.
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "data/scratch.h"
 
 namespace soma::test {

@@ -1,4 +1,7 @@
 // a mirror on this machine → files checked and in place; no mirror, no curl, wrong bytes → one line and nothing left behind.
+#include <filesystem>
+#include <optional>
+
 #include "data/scratch.h"
 #include "data/sha256.h"
 

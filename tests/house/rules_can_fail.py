@@ -32,7 +32,7 @@ class Rules(unittest.TestCase):
         self.assertIn(message, text)
 
     def test_a_good_tree_passes(self):
-        for tool in ("check_layers", "budget"):
+        for tool in ("check_layers", "budget", "check_includes"):
             self.assertEqual(self.run_tool(tool)[0], 0)
 
     def test_an_include_that_points_up(self):
@@ -51,6 +51,12 @@ class Rules(unittest.TestCase):
         self.write("src/train/trainer.h", GOOD)
         self.write("src/model/onnx.cpp", GOOD + '#include "train/trainer.h"\n')
         self.expect_failure("check_layers", "src/model/onnx.cpp:3: src/model may not know src/train")
+
+    def test_a_standard_name_without_its_header(self):
+        self.write("src/core/file.cpp", GOOD + '#include "core/file.h"\nvoid f(int* a, int* b) { std::sort(a, b); }\n')
+        self.expect_failure("check_includes", "src/core/file.cpp:4: std::sort wants #include <algorithm>")
+        self.write("src/core/file.h", GOOD + "#include <algorithm>\n")
+        self.assertEqual(self.run_tool("check_includes")[0], 0)
 
     def test_an_include_from_outside_in_quotes_or_climbing(self):
         self.write("src/core/file.cpp", GOOD + '#include "fmt/format.h"\n#include "../kernels/kernels.h"\n')

@@ -1,5 +1,7 @@
 // every activation on every target → within a few ulp of the double reference, and the same bits however the array is cut.
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/guarded.h"
 #include "soma/network.h"

@@ -1,4 +1,7 @@
 // sums, products and column sums on every target → the reference's bits, or within the bound its additions allow.
+#include <cmath>
+#include <limits>
+
 #include "kernels/guarded.h"
 
 namespace soma::test {

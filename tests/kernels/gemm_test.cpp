@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "kernels/guarded.h"
 
 namespace soma::test {

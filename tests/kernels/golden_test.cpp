@@ -1,6 +1,8 @@
 // PyTorch's activations and softmax → ours, on every target.
 #include "golden/golden.h"
 
+#include <cmath>
+
 #include "kernels/guarded.h"
 
 namespace soma::test {

@@ -3,6 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "kernels/guarded.h"
 
 namespace soma::test {

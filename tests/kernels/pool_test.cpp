@@ -1,6 +1,10 @@
 // images on every target → the reference's pooled images, winners and gradients, bit for bit.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "kernels/guarded.h"
 
 namespace soma::test {

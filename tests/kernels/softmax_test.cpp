@@ -1,4 +1,7 @@
 // rows of logits on every target → softmax, its logarithm and both gradients within bounds derived from the row length.
+#include <cmath>
+#include <limits>
+
 #include "kernels/guarded.h"
 
 namespace soma::test {

@@ -1,4 +1,7 @@
 // weights, gradients and state on every target → one optimizer step as the double reference makes it.
+#include <cmath>
+#include <limits>
+
 #include "kernels/guarded.h"
 
 namespace soma::test {

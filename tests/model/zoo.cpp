@@ -1,6 +1,7 @@
 // nothing → small models that together use every layer, preprocessing kind and loss, with samples for each.
 #include "model/zoo.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/random.h"

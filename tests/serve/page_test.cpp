@@ -1,6 +1,7 @@
 // what a page and a monitor ask → their answers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <sstream>

@@ -1,6 +1,7 @@
 // inference requests, whole and broken → the documented answers: the Open Inference Protocol and POST /.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

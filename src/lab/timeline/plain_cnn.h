@@ -1,6 +1,7 @@
 // a batch → gradients → changed weights: everything of mnist-cnn that the rungs share, in plain loops.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "lab/timeline/rung.h"
