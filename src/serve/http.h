@@ -22,8 +22,9 @@ enum class Method { get, head, post, options, other };
 /// The head of a request. Views into the bytes it was read from; empty = the field was not sent.
 struct Head {
   Method method = Method::other;
-  std::string_view method_text, target;
-  std::string_view accept, accept_encoding, authorization, content_encoding, content_type, inference_header_length;
+  std::string_view method_text, target;  ///< the target's path and query, or "*"
+  std::string_view host, origin, accept, accept_encoding, authorization, content_encoding, content_type, inference_header_length;
+  std::string_view traceparent, request_id;
   std::uint64_t length = 0;  ///< of the body, when it is not chunked
   bool chunked = false, keep_alive = false, expects_continue = false;
 };
@@ -111,6 +112,9 @@ class Server {
   [[nodiscard]] virtual bool finished() const = 0;
   [[nodiscard]] virtual std::size_t connections() const = 0;
 };
+
+/// Equal but for the case of letters, as names in HTTP are.
+bool same_word(std::string_view a, std::string_view b);
 
 /// "Not Found".
 std::string_view reason(int status);

@@ -57,7 +57,7 @@ void* Connection::operator new(std::size_t size) {
 void Connection::operator delete(void* memory) { give_back_slot(memory); }
 
 Connection::Connection(Thread& thread, TcpSocket socket, ssl_ctx_st* tls)
-    : thread_(thread), socket_(std::move(socket), tls), parser_(thread.limits) {
+    : thread_(thread), socket_(std::move(socket), tls), parser_(thread.limits), chunks_(thread.limits) {
   if (thread_.connections != nullptr) {
     next = thread_.connections;
     previous = next->previous;
@@ -118,7 +118,7 @@ bool Connection::step() {
     case Stage::body:
       return take_body() || read();
     case Stage::goodbye:
-      begin_ = end_ = head_end_ = 0;
+      begin_ = end_ = 0;
       return read();
     case Stage::idle:
     case Stage::head:
@@ -136,15 +136,12 @@ bool Connection::read() {
     return false;
   }
   const bool direct = stage_ == Stage::body && body_ && !head.chunked;
-  if (!direct && !input_) input_ = thread_.slabs.take(thread_.limits.header_bytes), begin_ = end_ = head_end_ = 0;
-  if (!direct && end_ == input_.capacity() && begin_ > head_end_) {
-    std::memmove(input_.data() + head_end_, input_.data() + begin_, end_ - begin_);
-    end_ -= begin_ - head_end_;
-    begin_ = head_end_;
-  }
-  std::byte* to = direct ? body_.data() + body_size_ : input_.data() + end_;
-  const std::size_t room = direct ? static_cast<std::size_t>(head.length) - body_size_ : input_.capacity() - end_;
-  if (room == 0) return refuse({431, "http: the head of the request is too large; try fewer or shorter fields"});
+  Slab& input = stage_ == Stage::body && head.chunked ? raw_ : input_;
+  if (!direct && !input) input = thread_.slabs.take(thread_.limits.header_bytes), begin_ = end_ = 0;
+  if (begin_ == end_ && &input == &raw_) begin_ = end_ = 0;
+  std::byte* to = direct ? body_.data() + body_size_ : input.data() + end_;
+  const std::size_t room = direct ? static_cast<std::size_t>(head.length) - body_size_ : input.capacity() - end_;
+  SOMA_REQUIRE(room > 0);  // a head that fills its limit was refused, and what can be used of a body was
   const Socket::Moved moved = socket_.read(to, room);
   if (moved.outcome == Socket::Outcome::closed) return close(), false;
   if (moved.outcome != Socket::Outcome::ok) {
@@ -171,11 +168,10 @@ bool Connection::parse_head() {
     deadline_ = arrived + thread_.limits.header;
   }
   std::size_t used = 0;
-  const Parser::State state = parser_.head({input_.text() + begin_, end_ - begin_}, head, used);
-  begin_ += used;
-  if (state == Parser::State::refused) return refuse(parser_.refusal());
-  if (state == Parser::State::more) return false;
-  head_end_ = begin_;
+  const ParseState state = parser_.parse({input_.text(), end_}, head, used);
+  if (state == ParseState::refused) return refuse(parser_.refusal());
+  if (state == ParseState::more) return false;
+  begin_ = used;
   return begin_body();
 }
 
@@ -188,7 +184,12 @@ bool Connection::begin_body() {
   deadline_ = Clock::now() + thread_.limits.body;
   const std::size_t here = end_ - begin_;
   const auto length = static_cast<std::size_t>(head.length);
-  if (!head.chunked && head_end_ + length > input_.capacity()) {
+  if (head.chunked) {
+    raw_ = thread_.slabs.take(input_.capacity());
+    std::memcpy(raw_.data(), input_.data() + begin_, here);
+    begin_ = 0;
+    end_ = here;
+  } else if (begin_ + length > input_.capacity()) {
     body_ = thread_.slabs.take(length);
     std::memcpy(body_.data(), input_.data() + begin_, here);
     body_size_ = here;
@@ -208,10 +209,7 @@ bool Connection::take_body() {
     if (!body_) begin_ += length;
     return dispatch(), true;
   }
-  bool fits = true;
-  auto keep = [&](std::string_view text) {
-    if (body_size_ + text.size() > thread_.limits.body_bytes) fits = false;
-    if (!fits) return;
+  const auto keep = [&](std::string_view text) {
     if (!body_) body_ = thread_.slabs.take(text.size());
     if (body_size_ + text.size() > body_.capacity()) {
       Slab larger = thread_.slabs.take((body_size_ + text.size()) * 2);
@@ -222,11 +220,10 @@ bool Connection::take_body() {
     body_size_ += text.size();
   };
   std::size_t used = 0;
-  const Parser::State state = parser_.chunks({input_.text() + begin_, end_ - begin_}, used, keep);
+  const ParseState state = chunks_.parse({raw_.text() + begin_, end_ - begin_}, used, keep);
   begin_ += used;
-  if (!fits) return refuse({413, "http: the body is larger than this server takes; try a smaller batch"});
-  if (state == Parser::State::refused) return refuse(parser_.refusal());
-  if (state == Parser::State::more) return false;
+  if (state == ParseState::refused) return refuse(chunks_.refusal());
+  if (state == ParseState::more) return false;
   body = {body_.data(), body_size_};
   return dispatch(), true;
 }
@@ -323,8 +320,10 @@ void Connection::answered() {
   unpacked_.slab.reset();
   body_size_ = 0;
   body = {};
+  if (raw_) input_ = std::move(raw_);
   head = {};
   parser_.reset();
+  chunks_.reset();
   if (close_after_) {
     socket_.finish();
     stage_ = Stage::goodbye;  // a client that is still sending gets to read the answer before the reset that close() would cause
@@ -337,7 +336,7 @@ void Connection::answered() {
   deadline_ = active_ + thread_.limits.idle;
   if (begin_ < end_) std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
   end_ -= begin_;
-  begin_ = head_end_ = 0;
+  begin_ = 0;
 }
 
 void Connection::close() {

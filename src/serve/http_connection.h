@@ -84,11 +84,14 @@ class Connection final : public Exchange {
 
   Thread& thread_;
   Socket socket_;
-  Parser parser_;
+  HeadParser parser_;
+  ChunkParser chunks_;
   Stage stage_ = Stage::idle;
   bool waiting_ = false, advancing_ = false, closed_ = false, close_after_ = false, drained_ = true;
-  Slab input_;  // [begin_, end_) are bytes not yet used; the head, which has views, lies in [0, head_end_)
-  std::size_t begin_ = 0, end_ = 0, head_end_ = 0;
+  // input_ holds a head from its first byte, and nothing in it moves until that request is answered: head has views of it.
+  // [begin_, end_) are bytes not yet used. Of a body in chunks they are in raw_, where they may move.
+  Slab input_, raw_;
+  std::size_t begin_ = 0, end_ = 0;
   Slab body_;  // a body that does not fit behind its head, or came in chunks
   std::size_t body_size_ = 0;
   Unpacked unpacked_;

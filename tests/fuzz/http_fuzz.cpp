@@ -15,32 +15,38 @@ void parse(std::string_view bytes, std::size_t piece) {
   Limits limits;
   limits.body_bytes = 1 << 16;
   limits.chunks = 1000;
-  Parser parser(limits);
+  HeadParser parser(limits);
   Head head;
-  std::size_t begin = 0, end = 0;
-  Parser::State state = Parser::State::more;
-  while (state == Parser::State::more && end < bytes.size()) {
+  std::size_t end = 0, used = 0;
+  ParseState state = ParseState::more;
+  // Each time from other memory: what was parsed may not remember where it lay.
+  std::string arrived;
+  while (state == ParseState::more && end < bytes.size()) {
     end = std::min(bytes.size(), end + piece);
-    std::size_t used = 0;
-    state = parser.head(bytes.substr(begin, end - begin), head, used);
-    SOMA_REQUIRE(used <= end - begin);
-    begin += used;
+    arrived = std::string(bytes.substr(0, end));
+    state = parser.parse(arrived, head, used);
   }
-  if (state == Parser::State::refused) SOMA_REQUIRE(parser.refusal().status >= 400 && !parser.refusal().message.empty());
-  if (state != Parser::State::done) return;
-  SOMA_REQUIRE(!head.target.empty() && head.length <= limits.body_bytes && !(head.chunked && head.length > 0));
+  HeadParser once(limits);
+  Head same;
+  std::size_t all = 0;
+  SOMA_REQUIRE(once.parse(bytes, same, all) == state || end == 0);
+  if (state == ParseState::refused) {
+    SOMA_REQUIRE(parser.refusal().status >= 400 && !parser.refusal().message.empty());
+    SOMA_REQUIRE(parser.refusal().status == once.refusal().status);
+  }
+  if (state != ParseState::done) return;
+  SOMA_REQUIRE(used == all && used <= end && head.target == same.target && head.host == same.host);
+  SOMA_REQUIRE(!head.target.empty() && !(head.chunked && head.length > 0));
   if (!head.chunked) return;
   std::string body;
-  auto keep = [&](std::string_view text) { body += text; };
-  for (state = Parser::State::more; state == Parser::State::more;) {
-    std::size_t used = 0;
-    state = parser.chunks(bytes.substr(begin, end - begin), used, keep);
-    SOMA_REQUIRE(used <= end - begin);
+  const auto keep = [&](std::string_view text) { body += text; };
+  ChunkParser chunks(limits);
+  for (std::size_t begin = all; begin < bytes.size();) {
+    const ParseState next = chunks.parse(bytes.substr(begin, piece), used, keep);
     begin += used;
-    if (end == bytes.size() && state == Parser::State::more) break;
-    end = std::min(bytes.size(), end + piece);
+    if (next != ParseState::more) break;
   }
-  SOMA_REQUIRE(body.size() <= bytes.size());
+  SOMA_REQUIRE(body.size() <= bytes.size() && body.size() <= limits.body_bytes);
 }
 
 void decompress(Coding coding, std::string_view bytes) {

@@ -74,7 +74,7 @@ bool Client::ended() {
 }
 
 std::string request(std::string_view method, std::string_view target, std::string_view body, std::string_view fields) {
-  std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: here\r\n" + std::string(fields);
+  std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(fields);
   if (method == "POST" || !body.empty()) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   return text + "\r\n" + std::string(body);
 }

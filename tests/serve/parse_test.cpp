@@ -1,0 +1,104 @@
+// requests, cut anywhere and behind any other → the same parse: heads and bodies as a connection finds them.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+
+#include "serve/http_cases.h"
+#include "serve/http_connection.h"
+
+namespace soma::test {
+namespace {
+
+using http::Exchange;
+
+/// Writes down what it is asked, and answers with nothing.
+struct Recorder final : http::Application {
+  std::vector<std::string> seen;
+  void on_request(Exchange& exchange) override {
+    const http::Head& head = exchange.head;
+    std::string all;
+    for (const std::string_view part :
+         {head.method_text, head.target, head.host, head.origin, head.accept, head.accept_encoding, head.authorization,
+          head.content_encoding, head.content_type, head.inference_header_length})
+      all.append(part).append("|");
+    all += head.keep_alive ? "keep|" : "close|";
+    seen.push_back(all + std::string(reinterpret_cast<const char*>(exchange.body.data()), exchange.body.size()));
+    exchange.send(200, "");
+  }
+  void on_answered(const Exchange&, int status) override { seen.push_back(std::to_string(status)); }
+  void on_tick() override {}
+};
+
+/// What one connection makes of `pieces`, each of them read before the next is sent.
+std::vector<std::string> read(const std::vector<std::string_view>& pieces) {
+  boost::asio::io_context context{1};
+  Recorder recorder;
+  std::atomic<std::size_t> total{0};
+  http::Thread thread;
+  thread.application = &recorder;
+  thread.total = &total;
+  int ends[2];
+  SOMA_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+  http::TcpSocket socket(context);
+  socket.assign(boost::asio::ip::tcp::v4(), ends[0]);
+  auto* connection = new http::Connection(thread, std::move(socket), nullptr);  // deletes itself
+  connection->start();
+  char answer[65536];
+  for (std::string_view piece : pieces)
+    while (!piece.empty() && thread.connections != nullptr) {
+      const ssize_t sent = ::send(ends[1], piece.data(), piece.size(), MSG_NOSIGNAL);
+      if (sent > 0) piece.remove_prefix(static_cast<std::size_t>(sent));
+      context.restart();
+      context.poll();
+      while (::recv(ends[1], answer, sizeof answer, 0) > 0) {
+      }
+    }
+  if (thread.connections != nullptr) connection->abort();
+  context.restart();
+  context.poll();
+  ::close(ends[1]);
+  return recorder.seen;
+}
+
+class Parse : public testing::TestWithParam<HttpCase> {};
+
+TEST_P(Parse, IsTheSameHoweverTheBytesArrive) {
+  const std::string_view bytes = GetParam().bytes;
+  const std::vector<std::string> whole = read({bytes});
+  std::vector<std::size_t> cuts;
+  for (std::size_t i = 1; i < bytes.size(); ++i) {
+    const bool near_the_limit = i > 16374 && i < 16394;
+    if (i < 200 || i + 100 > bytes.size() || near_the_limit || i % 997 == 0) cuts.push_back(i);
+  }
+  for (const std::size_t cut : cuts) ASSERT_EQ(read({bytes.substr(0, cut), bytes.substr(cut)}), whole) << "cut at " << cut;
+  if (bytes.size() > 2000) return;
+  std::vector<std::string_view> single;
+  for (std::size_t i = 0; i < bytes.size(); ++i) single.push_back(bytes.substr(i, 1));
+  ASSERT_EQ(read(single), whole);
+}
+
+TEST_P(Parse, IsTheSameWhateverStoodBeforeItInTheBuffer) {
+  const std::string& bytes = GetParam().bytes;
+  const std::vector<std::string> whole = read({bytes});
+  for (const std::size_t fill : {0, 1, 100, 5000, 8192, 15000, 16000, 16200, 16250, 16283, 16284, 20000, 32700}) {
+    const std::string size = std::to_string(fill);
+    const std::string before =
+        "POST /before HTTP/1.1\r\nHost: x\r\nContent-Length: " + size + "\r\n\r\n" + std::string(fill, 'b');
+    const std::string all = before + bytes;
+    for (const std::size_t cut : {before.size() - 1, before.size(), before.size() + 1, before.size() + 20, std::size_t{16384}}) {
+      if (cut >= all.size()) continue;
+      std::vector<std::string> got = read({std::string_view(all).substr(0, cut), std::string_view(all).substr(cut)});
+      ASSERT_GE(got.size(), 2U);
+      got.erase(got.begin(), got.begin() + 2);
+      ASSERT_EQ(got, whole) << "behind a body of " << fill << ", cut at " << cut;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Http, Parse, testing::ValuesIn(http_cases()), [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace soma::test
