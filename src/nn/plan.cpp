@@ -337,11 +337,14 @@ class Planner {
   // ------------------------------------------------------------------ parameters and gradients
 
   void place_parameters() {
+    const auto room = [](const Parameter& p) {
+      return (p.size + kParameterAlignment - 1) / kParameterAlignment * kParameterAlignment;
+    };
     const auto place_if = [&](auto&& wanted) {
       for (Parameter& p : plan_.parameters)
         if (wanted(p)) {
           p.offset = plan_.parameter_end;
-          plan_.parameter_end += aligned<float>(p.size);
+          plan_.parameter_end += room(p);
         }
       return plan_.parameter_end;
     };
@@ -352,7 +355,7 @@ class Planner {
     for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
       const Parameter& p = plan_.parameters[i];
       const bool fused = weight(p) && std::holds_alternative<Linear>(nodes_[p.node].layer);
-      if (p.trained() && !fused) plan_.not_fused.push_back({p.offset, p.offset + aligned<float>(p.size)});
+      if (p.trained() && !fused) plan_.not_fused.push_back({p.offset, p.offset + room(p)});
     }
   }
 

@@ -207,6 +207,9 @@ struct Plan {
 /// Rows of a weight gradient that are worked out before the optimizer takes them: 128 rows of two panels are 16 KiB.
 inline constexpr std::int64_t kFusedRows = 128;
 
+/// Numbers that every parameter's offset is a multiple of: 256 bytes, where a range of GPU memory may have to begin.
+inline constexpr std::int64_t kParameterAlignment = 64;
+
 /// Pieces that sums over a batch are cut into, whatever the number of threads: this fixes the order of summation.
 inline constexpr std::int64_t kChunks = 16;
 

@@ -64,9 +64,11 @@ struct RunState {
   }
 
   Result<void> step();
+  /// Before parameters, optimizer state or gradients are read: what a strategy keeps elsewhere comes back.
+  Result<void> settle() { return strategy ? strategy->settle(*this) : Result<void>(); }
   /// Mean loss and accuracy over a whole data set, dropout off and running statistics on.
-  LossSum evaluate(const Dataset& set);
-  void end_epoch();
+  [[nodiscard]] Result<LossSum> evaluate(const Dataset& set);
+  [[nodiscard]] Result<void> end_epoch();
 
   /// Optimizer step number `step` (0-based) for a gradient that is multiplied by `scale`. Moves `memory` on; the learning rate
   /// goes to `used`.

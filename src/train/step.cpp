@@ -67,8 +67,7 @@ Result<void> RunState::step() {
   if (!fused && !(strategy && strategy->moves_parameters()))
     if (auto done = move(count); !done) return done;
   at.seconds += since(start);
-  if (at.next == samples()) end_epoch();
-  return {};
+  return at.next == samples() ? end_epoch() : Result<void>();
 }
 
 Result<void> RunState::batch(std::int64_t number, bool fused) {
@@ -155,7 +154,8 @@ void RunState::apply(const Update<float>& update, std::int64_t first, std::int64
   });
 }
 
-LossSum RunState::evaluate(const Dataset& set) {
+Result<LossSum> RunState::evaluate(const Dataset& set) {
+  if (auto settled = settle(); !settled) return settled.error();
   const Batches rows_of(set, data->preprocess, {}, 0, false);
   LossConfig plain = config.loss;
   plain.label_smoothing = 0;
@@ -172,7 +172,7 @@ LossSum RunState::evaluate(const Dataset& set) {
   return sum;
 }
 
-void RunState::end_epoch() {
+Result<void> RunState::end_epoch() {
   EpochRecord record;
   record.epoch = at.epoch + 1;
   record.loss = at.sum.loss / at.sum.weight;
@@ -181,9 +181,10 @@ void RunState::end_epoch() {
   record.seconds = at.seconds;
   double judged = record.loss;
   if (data->validation) {
-    const LossSum sum = evaluate(*data->validation);
-    record.validation_loss = judged = sum.loss / sum.weight;
-    record.validation_accuracy = static_cast<double>(sum.correct) / static_cast<double>(data->validation->count);
+    const auto sum = evaluate(*data->validation);
+    if (!sum) return sum.error();
+    record.validation_loss = judged = sum->loss / sum->weight;
+    record.validation_accuracy = static_cast<double>(sum->correct) / static_cast<double>(data->validation->count);
   }
   history.push_back(record);
   observe_loss(config.schedule, judged, plateau);
@@ -191,14 +192,16 @@ void RunState::end_epoch() {
   at.next = 0;
   at.sum = {};
   at.seconds = 0;
-  if (config.train.early_stopping == 0) return;
+  if (config.train.early_stopping == 0) return {};
   if (judged < at.best_loss - config.train.min_delta) {
+    if (auto settled = settle(); !settled) return settled;
     at.best_loss = judged;
     at.since_best = 0;
     best = net.published(net.parameters());
   } else if (++at.since_best >= config.train.early_stopping) {
     at.stopped_early = true;
   }
+  return {};
 }
 
 }  // namespace soma

@@ -39,6 +39,10 @@ class SampleStrategy {
   enum class Gradient { replace, add, use };
   [[nodiscard]] virtual Result<void> take(RunState& run, Gradient gradient) = 0;
 
+  /// Brings the run's parameters and optimizer state to where `at` stands, for a strategy that keeps them elsewhere between two
+  /// calls of take(). Called before anything reads them; the run's own when it returns. By default they never left.
+  [[nodiscard]] virtual Result<void> settle(RunState&) { return {}; }
+
   /// Optimizer steps in an epoch, for schedules.
   [[nodiscard]] virtual std::int64_t steps_per_epoch(const RunState& run) const = 0;
 };

@@ -96,19 +96,30 @@ Result<Progress> Trainer::step() {
 
 bool Trainer::finished() const { return state_->finished(); }
 const Config& Trainer::config() const { return state_->config; }
-Result<void> Trainer::save(const std::filesystem::path& checkpoint) const { return write_checkpoint(*state_, checkpoint); }
+Result<void> Trainer::save(const std::filesystem::path& checkpoint) const {
+  if (auto settled = state_->settle(); !settled) return settled;
+  return write_checkpoint(*state_, checkpoint);
+}
 Result<void> Trainer::restore(const std::filesystem::path& checkpoint) { return read_checkpoint(*state_, checkpoint); }
 
-std::vector<Tensor> Trainer::parameters() const { return state_->net.published(state_->net.parameters()); }
+std::vector<Tensor> Trainer::parameters() const {
+  state_->settle().value();
+  return state_->net.published(state_->net.parameters());
+}
 std::vector<Tensor> Trainer::gradients() const {
+  state_->settle().value();
   std::vector<Tensor> gradients = state_->net.published(state_->net.parameter_gradients(), true);
   for (Tensor& each : gradients)
     for (float& g : each.values) g *= static_cast<float>(state_->gradient_factor);
   return gradients;
 }
-std::vector<LayerTime> Trainer::time_layers(int passes) { return soma::time_layers(*state_, passes); }
+std::vector<LayerTime> Trainer::time_layers(int passes) {
+  state_->settle().value();
+  return soma::time_layers(*state_, passes);
+}
 
 Model Trainer::model() const {
+  state_->settle().value();
   const State& s = *state_;
   Model model;
   model.name = s.config.name;
@@ -158,6 +169,7 @@ Result<TrainReport> Trainer::run(const std::filesystem::path& out, const TrainHo
     if (report.interrupted) break;
   }
 
+  if (auto settled = s.settle(); !settled) return settled.error();
   report.model = model();
   report.history = s.history;
   for (const EpochRecord& record : s.history) report.train_seconds += record.seconds;
