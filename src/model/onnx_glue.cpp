@@ -168,8 +168,10 @@ Result<void> Importer::reshape(const Operator& op) {
   const std::int64_t size = elements(sample);
   if (target->size() == 2) {
     const std::int64_t features = (*target)[1], batch = (*target)[0];
-    const bool fits = features == size || (features == -1 && batch != -1) || (features == 0 && sample.size() == 1);
-    // A fixed batch is taken for what it was when somebody exported the model with an example of it.
+    // A fixed batch is taken for what it was when somebody exported the model with an example of it. With the features left
+    // open that has to be certain: any other number of rows moves their borders.
+    const bool open = features == -1 && (batch == 0 || batch == kBatch || (batch > 0 && batch == batch_));
+    const bool fits = features == size || open || (features == 0 && sample.size() == 1);
     if (fits && (batch == -1 || batch == 0 || batch == kBatch || batch > 0))
       return sample.size() == 1 ? alias(op, *x) : add(op, Flatten{}, {*x});
   }

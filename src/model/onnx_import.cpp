@@ -42,14 +42,27 @@ LossConfig loss_of(const Layer& last, std::int64_t outputs) {
   return loss;
 }
 
+/// A picture [height, width, channels]: its first extent is more than pictures have channels, its last one is not.
+bool looks_channels_last(const Shape& input) { return input.size() == 3 && input[0] > 4 && input[2] <= 4; }
+
+/// A layer that gives the second extent a meaning of its own: what reads it has channels first.
+bool is_spatial(const Layer& layer) {
+  return std::holds_alternative<Conv2d>(layer) || std::holds_alternative<Pool>(layer) ||
+         std::holds_alternative<GlobalAveragePool>(layer) || std::holds_alternative<BatchNorm>(layer);
+}
+
 }  // namespace
 
 Importer::Importer(const onnx::ModelProto& proto, Shape input, GraphArrays arrays, std::string_view who)
     : proto_(proto), input_(std::move(input)), arrays_(std::move(arrays)), who_(who) {
   for (const auto& set : proto.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx") opset_ = set.version();
-  for (const auto& given : proto.graph().input())
-    if (arrays_.find(given.name()) == nullptr) values_[given.name()] = {};
+  for (const auto& given : proto.graph().input()) {
+    if (arrays_.find(given.name()) != nullptr) continue;
+    values_[given.name()] = {};
+    const auto& shape = given.type().tensor_type().shape();
+    if (shape.dim_size() > 0) batch_ = shape.dim(0).dim_value();
+  }
   for (const Operator& op : proto.graph().node())
     for (const std::string& input_name : op.input()) ++readers_[input_name];
   for (const auto& output : proto.graph().output()) ++readers_[output.name()];
@@ -175,7 +188,39 @@ Result<Model> Importer::run() {
   return finish();
 }
 
+/// An input with channels last that is flattened before anything looks at it becomes one with channels first, as samples come:
+/// the columns of the weights behind the flatten change places instead.
+Result<void> Importer::turn_channels() {
+  if (!looks_channels_last(input_)) return {};
+  const std::size_t height = static_cast<std::size_t>(input_[0]), width = static_cast<std::size_t>(input_[1]),
+                    channels = static_cast<std::size_t>(input_[2]), size = height * width * channels;
+  const auto refused =
+      wrong(fmt::format("wanted an input with channels before height and width, got {}; try exporting it so", to_string(input_)));
+  std::set<std::int64_t> flattened;
+  for (std::size_t i = 0; i < made_.size(); ++i) {
+    Made& made = made_[i];
+    for (const std::int64_t from : made.inputs) {
+      if (from < 0) {
+        if (is_spatial(made.layer)) return {};
+        if (!std::holds_alternative<Flatten>(made.layer)) return refused;
+        flattened.insert(static_cast<std::int64_t>(i));
+      } else if (flattened.count(from) > 0) {
+        if (!std::holds_alternative<Linear>(made.layer)) return refused;
+        std::vector<float>& weights = made.arrays[0].second.values;
+        const std::vector<float> before = weights;
+        for (std::size_t row = 0; row < weights.size(); row += size)
+          for (std::size_t pixel = 0; pixel < height * width; ++pixel)
+            for (std::size_t c = 0; c < channels; ++c)
+              weights[row + c * height * width + pixel] = before[row + pixel * channels + c];
+      }
+    }
+  }
+  input_ = {input_[2], input_[0], input_[1]};
+  return {};
+}
+
 Result<Model> Importer::finish() {
+  if (const auto turned = turn_channels(); !turned) return turned.error();
   const auto& graph = proto_.graph();
   if (graph.output_size() != 1) return wrong(fmt::format("wanted one output, got {}; try exporting one", graph.output_size()));
   const auto output = values_.find(graph.output(0).name());

@@ -44,6 +44,7 @@ class Importer {
   [[nodiscard]] Error wrong(std::string what) const;
   [[nodiscard]] Error wrong(const Operator& op, std::string_view wanted, std::string_view got) const;
   [[nodiscard]] Result<void> check_operators() const;
+  [[nodiscard]] Result<void> turn_channels();
   [[nodiscard]] Result<Model> finish();
 
   // What an operator reads.
@@ -108,6 +109,7 @@ class Importer {
   GraphArrays arrays_;
   std::string who_;
   std::int64_t opset_ = 0, taken_ = 0;
+  std::int64_t batch_ = 0;  // that the file fixes its input to, or 0
   std::vector<Made> made_;
   std::map<std::string, Value> values_;
   std::map<std::string, std::vector<std::int64_t>> integers_;

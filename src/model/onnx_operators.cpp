@@ -195,6 +195,9 @@ Result<void> Importer::batch_norm(const Operator& op) {
   if (!x) return x.error();
   if (integer(op, "training_mode", 0) != 0 || integer(op, "spatial", 1) != 1)
     return wrong(op, "prediction per channel", "another mode");
+  // Before opset 14 the number of outputs says which it is: with more than y, the statistics are the batch's own.
+  const auto named = std::count_if(op.output().begin(), op.output().end(), [](const auto& name) { return !name.empty(); });
+  if (named > 1) return wrong(op, "prediction, which has one output", fmt::format("training, {} outputs", named));
   std::vector<std::pair<std::string, Tensor>> arrays;
   for (const char* name : {"weight", "bias", "running_mean", "running_var"}) {
     auto values = floats(op, static_cast<int>(arrays.size()) + 1);
