@@ -6,8 +6,7 @@
 #include <functional>
 #include <limits>
 
-#include "model/onnx.h"
-#include "model/onnx_bytes.h"
+#include "model/foreign.h"
 #include "model/zoo.h"
 
 namespace soma {
@@ -15,48 +14,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-/// A graph somebody else might have made: "x" [batch, …] → "y".
-struct Foreign {
-  onnx::ModelProto proto;
-  GraphBuilder graph{*proto.mutable_graph()};
-
-  explicit Foreign(const Shape& input, std::int64_t opset = 17) {
-    proto.set_ir_version(8);
-    proto.add_opset_import()->set_version(opset);
-    proto.mutable_graph()->set_name("foreign");
-    auto& x = *proto.mutable_graph()->add_input();
-    x.set_name("x");
-    auto& type = *x.mutable_type()->mutable_tensor_type();
-    type.set_elem_type(onnx::TensorProto::FLOAT);
-    type.mutable_shape()->add_dim()->set_dim_param("n");
-    for (const std::int64_t extent : input) type.mutable_shape()->add_dim()->set_dim_value(extent);
-    proto.mutable_graph()->add_output()->set_name("y");
-  }
-  std::string floats(const std::string& name, const Shape& shape) {
-    std::vector<float> values;
-    for (std::int64_t i = 0; i < elements(shape); ++i) values.push_back(static_cast<float>(i));
-    return graph.floats(name, shape, values);
-  }
-  Result<Model> read() const { return parse_onnx(proto.SerializeAsString(), "f.onnx"); }
-  std::string problem() const {
-    const auto model = read();
-    EXPECT_FALSE(model.ok());
-    return model.ok() ? "" : model.error().message;
-  }
-  std::vector<std::string> kinds() const {
-    std::vector<std::string> all;
-    const auto model = read();
-    EXPECT_TRUE(model.ok()) << model.error().message;
-    if (model)
-      for (const Node& node : model->network.nodes) all.push_back(layer_kind(node.layer));
-    return all;
-  }
-};
-
-void last_linear(Foreign& f, const std::string& x, std::int64_t in) {
-  set_attribute(f.graph.add("Gemm", {x, f.floats("last.weight", {3, in})}, "y"), "transB", std::int64_t{1});
-}
 
 TEST(OnnxImport, MatMulAndAddAreOneLinear) {
   Foreign f({4});
@@ -126,52 +83,6 @@ TEST(OnnxImport, ReshapesThatFlatten) {
     last_linear(f, "flat", 18);
     EXPECT_THAT(f.problem(), HasSubstr("operator Reshape 'flat' wants the shape [batch, 18]"));
   }
-}
-
-TEST(OnnxImport, AReshapeThatMovesTheBordersOfRowsIsNoFlatten) {
-  const auto reshaped = [](std::int64_t batch, const std::vector<std::int64_t>& target) {
-    Foreign f({2, 3, 3});
-    f.proto.mutable_graph()
-        ->mutable_input(0)
-        ->mutable_type()
-        ->mutable_tensor_type()
-        ->mutable_shape()
-        ->mutable_dim(0)
-        ->set_dim_value(batch);
-    f.graph.add("Reshape", {"x", f.graph.integers("shape", target)}, "y");
-    return f.read();
-  };
-  EXPECT_TRUE(reshaped(1, {1, -1}).ok());
-  EXPECT_TRUE(reshaped(4, {4, -1}).ok());
-  ASSERT_FALSE(reshaped(1, {2, -1}).ok());
-  EXPECT_THAT(reshaped(1, {2, -1}).error().message, HasSubstr("operator Reshape 'y' wants the shape [batch, 18]"));
-}
-
-TEST(OnnxImport, BatchNormWithStatisticsAmongItsOutputsTrains) {
-  Foreign f({3}, 9);
-  f.graph.add("BatchNormalization", {"x", f.floats("a", {3}), f.floats("b", {3}), f.floats("c", {3}), f.floats("d", {3})}, "y");
-  f.proto.mutable_graph()->mutable_node(0)->add_output("");
-  EXPECT_THAT(f.kinds(), ElementsAre("batch_norm"));
-  f.proto.mutable_graph()->mutable_node(0)->add_output("mean");
-  EXPECT_THAT(f.problem(), HasSubstr("wants prediction, which has one output to be a layer of soma's, got training, 2 outputs"));
-}
-
-TEST(OnnxImport, ChannelsLastBecomeChannelsFirst) {
-  Foreign f({5, 1, 2});  // five rows, one column, two channels
-  f.graph.add("Flatten", {"x"}, "flat");
-  f.graph.add("MatMul", {"flat", f.floats("w", {10, 1})}, "y");
-  const auto model = f.read().value();
-  EXPECT_EQ(model.input, (Shape{2, 5, 1}));
-  EXPECT_THAT(model.parameters[0].values, ElementsAre(0, 2, 4, 6, 8, 1, 3, 5, 7, 9));
-
-  Foreign g({5, 5, 1});
-  last_linear(g, g.graph.add("Flatten", {"x"}, "flat").output(0), 25);
-  EXPECT_EQ(g.read().value().input, (Shape{1, 5, 5}));
-
-  Foreign h({5, 5, 3});  // flattened after something else has seen it
-  h.graph.add("Relu", {"x"}, "r");
-  last_linear(h, h.graph.add("Flatten", {"r"}, "flat").output(0), 75);
-  EXPECT_EQ(h.problem(), "f.onnx: wanted an input with channels before height and width, got 5×5×3; try exporting it so");
 }
 
 TEST(OnnxImport, ShapesWorkedOutByOperators) {
