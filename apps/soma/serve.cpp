@@ -2,6 +2,7 @@
 #include "soma/serve.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction is POSIX, not C++
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 
 namespace soma::app {
 namespace {
+
+constexpr int kMapped = 1 << 17;  // bytes: from here on freed memory goes back to the system, however often it is asked for
 
 struct Options {
   ServeOptions serve;
@@ -74,9 +77,11 @@ int serve(Options options) {
                      : options.access_log == "sampled" ? AccessLog::sampled
                                                        : AccessLog::off;
   serve.log = [](std::string_view lines) { (void)!::write(STDERR_FILENO, lines.data(), lines.size()); };
+  ::mallopt(M_MMAP_THRESHOLD, kMapped);
   const sigset_t signals = block_signals();
   auto server = InferenceServer::start(serve);
   if (!server) return complain(server.error());
+  for (const std::string& line : server->warnings()) fmt::print(stderr, "soma: {}\n", line);
   for (const std::string& line : server->models()) fmt::print("{}\n", line);
   fmt::print("listening on {}\n", server->url());
   std::fflush(stdout);
@@ -102,6 +107,11 @@ void add_serve(CLI::App& program, Action& action) {
       ->capture_default_str()
       ->check(CLI::Range(1, 86400000));
   command->add_option("--max-body", serving.max_body, "Bytes of a body, before and after decompression")->capture_default_str();
+  command
+      ->add_option(
+          "--max-memory", serving.max_memory,
+          "Bytes that requests and answers may take together; beyond, 503. 0 = half of what the container or machine has")
+      ->capture_default_str();
   command->add_option("--max-connections", serving.max_connections, "Open connections; beyond, 503")->capture_default_str();
   command->add_option("--idle-timeout-ms", options->idle_ms, "An idle connection is closed after this")
       ->capture_default_str()
@@ -110,6 +120,9 @@ void add_serve(CLI::App& program, Action& action) {
       ->capture_default_str()
       ->check(CLI::Range(0, 86400000));
   command->add_option("--default-model", serving.default_model, "The model of POST /; the first by name unless set");
+  command->add_flag("--control", serving.control, "Let clients load and unload models");
+  command->add_option("--host", serving.hosts, "A name that clients may call this server by; may be given again")
+      ->allow_extra_args(false);
   command->add_option("--token-file", options->token_file, "Clients must send this token; or set SOMA_TOKEN");
   command->add_option("--access-log", options->access_log, "On stderr: off, sampled (failures and one in a hundred) or all")
       ->capture_default_str()

@@ -29,10 +29,13 @@ struct ServeOptions {
   std::chrono::milliseconds timeout{30000};  ///< a request that waited longer gets 504
 
   std::size_t max_body = std::size_t{64} << 20;  ///< bytes, before and after decompression
+  std::size_t max_memory = 0;  ///< bytes for all requests and answers together; 0 = half of what the process may use
   std::size_t max_connections = 16384;
   std::chrono::milliseconds idle_timeout{75000};
 
   std::string default_model;               ///< the model of POST /; "" = the first by name
+  bool control = false;                    ///< models may be loaded and unloaded over HTTP
+  std::vector<std::string> hosts;          ///< names this server is called by in Host fields, beside those of a loopback address
   std::string token;                       ///< when filled: clients must send "Authorization: Bearer TOKEN"
   std::string certificate, key;            ///< PEM files for TLS; both or neither
   std::chrono::milliseconds drain{30000};  ///< after drain(), how long requests in flight may take
@@ -51,6 +54,8 @@ class InferenceServer {
 
   /// "http://127.0.0.1:8000".
   [[nodiscard]] std::string url() const;
+  /// What whoever started it should know.
+  [[nodiscard]] std::vector<std::string> warnings() const;
   /// One line per model: what is served, or why it is not.
   [[nodiscard]] std::vector<std::string> models() const;
 

@@ -125,6 +125,24 @@ bool is_png(std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1a\
 
 bool is_image(std::string_view bytes) { return is_png(bytes) || bytes.starts_with("\xff\xd8\xff"); }
 
+std::size_t memory_to_decode(std::string_view bytes) {
+  constexpr std::size_t kAtHand = std::size_t{1} << 18;  // what the libraries keep beside the picture
+  if (is_png(bytes)) {
+    png_image png = {};
+    png.version = PNG_IMAGE_VERSION;
+    if (png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) == 0) return kAtHand;
+    const std::size_t pixels = std::size_t{png.width} * png.height;
+    png_image_free(&png);
+    return kAtHand + 3 * pixels;
+  }
+  Jpeg jpeg;
+  if (!jpeg.open(bytes)) return jpeg_destroy_decompress(&jpeg.info), kAtHand;
+  const std::size_t pixels = std::size_t{jpeg.info.image_width} * jpeg.info.image_height;
+  const std::size_t coefficients = jpeg.info.progressive_mode != 0 ? 6 : 0;  // 16 bits for each, kept until the last scan
+  jpeg_destroy_decompress(&jpeg.info);
+  return kAtHand + (3 + coefficients) * pixels;
+}
+
 Result<Image> decode_image(std::string_view bytes, std::string_view origin) {
   if (!is_image(bytes)) return wrong(origin, "wanted a PNG or JPEG picture, got something else");
   return is_png(bytes) ? decode_png(bytes, origin) : decode_jpeg(bytes, origin);

@@ -1,6 +1,7 @@
 // bytes → Image: PNG by libpng, JPEG by libjpeg-turbo, gray or colour, nothing trusted.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string_view>
 
@@ -11,6 +12,9 @@ namespace soma {
 
 /// True when the bytes begin as a PNG or a JPEG does.
 bool is_image(std::string_view bytes);
+
+/// Bytes that decoding this picture takes at most, as its header says; a little for one that has none.
+std::size_t memory_to_decode(std::string_view bytes);
 
 /// Gray stays gray, everything else becomes red, green, blue; transparent places become white. Refuses damaged files, CMYK, and
 /// sides beyond 16384 or more than 2²⁶ pixels.

@@ -4,7 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include "serve/json_text.h"
 
 namespace soma {
 namespace {
@@ -12,8 +12,13 @@ namespace {
 constexpr unsigned kOneIn = 100;
 constexpr std::size_t kPiece = 32768;
 
+/// A piece of a request as a JSON string.
 std::string json(std::string_view text) {
-  return nlohmann::json(text.substr(0, 500)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  http::SlabPool pool;
+  http::Buffer buffer;
+  buffer.start(pool, 0);
+  append_json(buffer, text.substr(0, 500));
+  return std::string(buffer.view());
 }
 
 }  // namespace

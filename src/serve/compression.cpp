@@ -91,7 +91,7 @@ bool pack(Coding coding, Buffer& buffer) {
                                 : libdeflate_zlib_compress(engine.get(), buffer.view().data(), size, packed.get(), size);
   if (bytes == 0) return false;
   buffer.clear();
-  buffer.append({packed.get(), bytes});
+  buffer.append({packed.get(), bytes});  // shorter than what was there: asks for no memory
   return true;
 }
 

@@ -13,6 +13,10 @@
 #include "serve/slab.h"
 #include "soma/error.h"
 
+namespace soma {
+struct Route;
+}
+
 namespace soma::http {
 
 using Clock = std::chrono::steady_clock;
@@ -26,7 +30,7 @@ struct Head {
   std::string_view host, origin, accept, accept_encoding, authorization, content_encoding, content_type, inference_header_length;
   std::string_view traceparent, request_id;
   std::uint64_t length = 0;  ///< of the body, when it is not chunked
-  bool chunked = false, keep_alive = false, expects_continue = false;
+  bool chunked = false, keep_alive = false, expects_continue = false, has_host = false;
 };
 
 struct Limits {
@@ -36,8 +40,16 @@ struct Limits {
   std::size_t connections = 16384;
   std::chrono::milliseconds idle{75000};    ///< between two requests
   std::chrono::milliseconds header{10000};  ///< from the first byte of a request to the end of its head
-  std::chrono::milliseconds body{20000};    ///< and a second more for every 16 KiB received
+  std::chrono::milliseconds body{10000};    ///< in each such stretch of time a body that is not whole brings …
+  std::size_t body_rate = 4096;             ///< … so many bytes a second, whatever it brought before
   std::chrono::milliseconds write{30000};   ///< without the client taking a byte
+};
+
+/// What a request asks for, as the application has found out from its head. HTTP itself does not look at it.
+struct Asked {
+  const Route* route = nullptr;
+  std::string_view name, version;  ///< views into the target, or into `path`
+  std::string path;                ///< the target's path, where it had to be decoded
 };
 
 /// One request and the place for its answer. Lives until send() was called, on one thread.
@@ -47,6 +59,9 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
 
   Head head;
+  Asked asked;
+  std::size_t most_body = 0;        ///< on_head() may lower it
+  std::string_view always;          ///< whole lines that any answer to this request has, refusals included
   std::span<const std::byte> body;  ///< decompressed
   Clock::time_point arrived;
   Buffer reply;  ///< empty at first: the body of the answer goes here
@@ -54,6 +69,8 @@ class Exchange {
   /// The answer is complete. `fields` are whole lines, "Name: value\r\n" each. Afterwards this exchange belongs to its
   /// connection.
   virtual void send(int status, std::string_view content_type, std::string_view fields = {}) = 0;
+  /// 503 that takes no memory, and the end of the connection.
+  virtual void fail() noexcept = 0;
   /// "127.0.0.1:43210".
   [[nodiscard]] virtual std::string peer() const = 0;
   /// Of the answer's body as it was sent.
@@ -75,10 +92,14 @@ class Loop {
   virtual void after(std::chrono::microseconds delay, void (*action)(void*), void* context) = 0;
 };
 
-/// Who answers: one object per thread, called on that thread only.
+/// Who answers: one object per thread, called on that thread only. What on_head() or on_request() throw ends the one connection;
+/// then nobody else has its exchange.
 class Application {
  public:
   virtual ~Application() = default;
+  /// The head is whole; of the body nothing was kept yet, and no 100 Continue was sent. True: this may be asked. Otherwise it was
+  /// answered.
+  virtual bool on_head(Exchange& exchange) = 0;
   /// Answers now, or later by exchange.send() on the same thread.
   virtual void on_request(Exchange& exchange) = 0;
   /// Each answer that went out, those of the HTTP layer itself included.
@@ -94,6 +115,7 @@ struct ServerOptions {
   bool share_port = false;  ///< join a server that listens there already (SO_REUSEPORT)
   Limits limits;
   std::string certificate, key;  ///< PEM files; both or neither
+  Budget* budget = nullptr;      ///< what all connections may hold; outlives the server
 };
 
 /// Threads that listen on one address, each with a queue and connections of its own.
@@ -119,7 +141,7 @@ bool same_word(std::string_view a, std::string_view b);
 /// "Not Found".
 std::string_view reason(int status);
 
-/// {"error":"…"} with the message made valid JSON.
-std::string error_json(std::string_view message);
+/// Appends {"error":"…"} with the message made valid JSON.
+void append_error(Buffer& body, std::string_view message);
 
 }  // namespace soma::http

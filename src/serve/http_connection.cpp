@@ -13,6 +13,12 @@ namespace {
 constexpr std::size_t kHeadroom = 1024;     // what stands in front of an answer's body
 constexpr std::size_t kWorthPacking = 512;  // bytes; below, compression saves no packet
 constexpr std::chrono::milliseconds kGoodbye{2000}, kDrainIdle{1000};
+constexpr std::size_t kPassedOver = std::size_t{1} << 16;  // bytes; a longer body that nobody wants ends its connection
+constexpr std::string_view kNoMemory =
+    "HTTP/1.1 503 Service Unavailable\r\nServer: soma\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: "
+    "close\r\n"
+    "Content-Length: 74\r\n\r\n{\"error\":\"serve: the memory for requests is in use; try again in a while\"}";
+static_assert(kNoMemory.size() - kNoMemory.find('{') == 74);
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string_view as_text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
@@ -80,7 +86,11 @@ Connection::~Connection() {
 }
 
 void Connection::turn_away() {
-  refuse({503, "http: too many connections; try again later"});  // may be the end of this object
+  try {
+    refuse({503, "http: too many connections; try again later"});  // may be the end of this object
+  } catch (const std::bad_alloc&) {
+    abort();
+  }
 }
 
 std::string Connection::peer() const {
@@ -103,7 +113,12 @@ void Connection::wait(Socket::Outcome what) {
 void Connection::advance() {
   if (advancing_) return;  // send() from inside on_request(): the loop below goes on
   advancing_ = true;
-  while (!closed_ && step()) {
+  for (bool more = true; more && !closed_;) {
+    try {
+      more = step();
+    } catch (const std::exception&) {  // bad_alloc, or a length that no container takes
+      fail();
+    }
   }
   advancing_ = false;
   if (closed_ && !waiting_ && stage_ != Stage::working) delete this;
@@ -156,11 +171,22 @@ bool Connection::read() {
     arrived = Clock::now();
     deadline_ = arrived + thread_.limits.header;
   }
-  if (stage_ == Stage::body) deadline_ += std::chrono::milliseconds(moved.bytes / 16);
+  if (stage_ == Stage::body) window_bytes_ += moved.bytes;
   return true;
 }
 
 bool Connection::parse_head() {
+  if (unwanted_ > 0) {
+    const std::size_t over = std::min(unwanted_, end_ - begin_);
+    std::memmove(input_.data(), input_.data() + begin_ + over, end_ - begin_ - over);
+    end_ -= begin_ + over;
+    begin_ = 0;
+    unwanted_ -= over;
+    if (end_ == 0) {
+      stage_ = Stage::idle;
+      set_deadline(thread_.limits.idle);
+    }
+  }
   if (begin_ == end_) return false;
   if (stage_ == Stage::idle) {  // pipelined: the bytes were there before
     stage_ = Stage::head;
@@ -172,16 +198,37 @@ bool Connection::parse_head() {
   if (state == ParseState::refused) return refuse(parser_.refusal());
   if (state == ParseState::more) return false;
   begin_ = used;
-  return begin_body();
+  return may_be_asked() ? begin_body() : true;
+}
+
+/// Asks the application before anything of the body is kept. When it has answered already, a body that is here or short is passed
+/// over; after any other the connection ends.
+bool Connection::may_be_asked() {
+  const bool closes = close_after_;
+  const std::size_t here = end_ - begin_;
+  const auto left = head.chunked || head.length > here + kPassedOver ? SIZE_MAX : static_cast<std::size_t>(head.length);
+  if (left == SIZE_MAX || (left > here && head.expects_continue)) close_after_ = true;  // nobody knows what comes next
+  unwanted_ = close_after_ ? 0 : left;
+  asked.route = nullptr;
+  asked.name = asked.version = {};
+  most_body = thread_.limits.body_bytes;
+  stage_ = Stage::working;
+  reply.start(thread_.slabs, kHeadroom);
+  if (!thread_.application->on_head(*this)) return false;
+  close_after_ = closes;
+  unwanted_ = 0;
+  return true;
 }
 
 bool Connection::begin_body() {
-  if (head.length > thread_.limits.body_bytes)
-    return refuse({413, "http: the body is larger than this server takes; try a smaller batch"});
+  chunks_.limit(most_body);
+  if (head.length > most_body) return refuse({413, "http: the body is larger than this server takes; try a smaller batch"});
   if (content_coding(head.content_encoding) == Coding::unknown)
     return refuse({415, "http: wanted Content-Encoding gzip, deflate or identity, got another; try gzip"});
   stage_ = Stage::body;
-  deadline_ = Clock::now() + thread_.limits.body;
+  deadline_ = Clock::time_point::max();
+  window_ = Clock::now() + thread_.limits.body;
+  window_bytes_ = 0;
   const std::size_t here = end_ - begin_;
   const auto length = static_cast<std::size_t>(head.length);
   if (head.chunked) {
@@ -243,14 +290,12 @@ void Connection::dispatch() {
     body = {unpacked_.slab.data(), unpacked_.size};
   }
   stage_ = Stage::working;
-  deadline_ = Clock::time_point::max();
-  reply.start(thread_.slabs, kHeadroom);
   thread_.application->on_request(*this);
 }
 
 bool Connection::refuse(Refusal refusal) {
   reply.start(thread_.slabs, kHeadroom);
-  reply.append(error_json(refusal.message));
+  append_error(reply, refusal.message);
   close_after_ = true;  // where the next request would begin is no longer known
   stage_ = Stage::working;
   send(refusal.status, "application/json", refusal.status == 503 ? "Retry-After: 1\r\n" : "");
@@ -265,7 +310,11 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
   Coding coding = Coding::identity;
   if (!head.accept_encoding.empty() && reply.size() >= kWorthPacking) {
     coding = accepted_coding(head.accept_encoding);
-    if (coding != Coding::identity && !pack(coding, reply)) coding = Coding::identity;
+    try {
+      if (coding != Coding::identity && !pack(coding, reply)) coding = Coding::identity;
+    } catch (const std::bad_alloc&) {  // then it goes as it is
+      coding = Coding::identity;
+    }
   }
   Line line;
   line.add("HTTP/1.1 ");
@@ -281,6 +330,7 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
   }
   if (coding != Coding::identity)
     line.add(coding == Coding::gzip ? "Content-Encoding: gzip\r\n" : "Content-Encoding: deflate\r\n");
+  line.add(always);
   line.add(fields);
   if (last) line.add("Connection: close\r\n");
   line.add("Content-Length: ");
@@ -292,6 +342,18 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
   stage_ = Stage::writing;
   sent_ = 0;
   set_deadline(thread_.limits.write);
+  advance();
+}
+
+void Connection::fail() noexcept {
+  if (closed_ || stage_ == Stage::goodbye) return close();
+  if (stage_ != Stage::writing || sent_ == 0) (void)socket_.write(kNoMemory);
+  thread_.application->on_answered(*this, 503);
+  let_go();
+  socket_.finish();
+  stage_ = Stage::goodbye;
+  set_deadline(kGoodbye);
+  drained_ = false;
   advance();
 }
 
@@ -313,8 +375,7 @@ bool Connection::write() {
   return true;
 }
 
-void Connection::answered() {
-  thread_.application->on_answered(*this, status_);
+void Connection::let_go() noexcept {
   reply.reset();
   body_.reset();
   unpacked_.slab.reset();
@@ -322,8 +383,14 @@ void Connection::answered() {
   body = {};
   if (raw_) input_ = std::move(raw_);
   head = {};
+  asked.name = asked.version = always = {};
   parser_.reset();
   chunks_.reset();
+}
+
+void Connection::answered() {
+  thread_.application->on_answered(*this, status_);
+  let_go();
   if (close_after_) {
     socket_.finish();
     stage_ = Stage::goodbye;  // a client that is still sending gets to read the answer before the reset that close() would cause
@@ -339,7 +406,7 @@ void Connection::answered() {
   begin_ = 0;
 }
 
-void Connection::close() {
+void Connection::close() noexcept {
   if (closed_) return;
   closed_ = true;
   socket_.close();
@@ -352,10 +419,20 @@ void Connection::abort() {
 }
 
 void Connection::tick(Clock::time_point now) {
+  if (stage_ == Stage::body && now >= window_) {
+    const auto least = static_cast<std::size_t>(thread_.limits.body.count()) * thread_.limits.body_rate / 1000;
+    if (window_bytes_ < least) deadline_ = now;
+    window_ = now + thread_.limits.body;
+    window_bytes_ = 0;
+  }
   const bool leaves = thread_.draining && stage_ == Stage::idle && active_ + kDrainIdle < now;
   if (closed_ || (now < deadline_ && !leaves)) return;
   if (stage_ == Stage::head || stage_ == Stage::body) {
-    refuse({408, "http: the request took too long to arrive; try again"});
+    try {
+      refuse({408, "http: the request took too long to arrive; try again"});
+    } catch (const std::bad_alloc&) {
+      return abort();
+    }
     boost::system::error_code ignored;
     if (waiting_) socket_.tcp().cancel(ignored);  // its handler writes the answer
     return;

@@ -17,6 +17,7 @@ class Connection;
 
 /// What the connections of one thread share.
 struct Thread {
+  explicit Thread(Budget* budget = nullptr) : slabs(budget) {}
   SlabPool slabs;  // first, since connections give back to it
   Limits limits;
   Application* application = nullptr;
@@ -44,6 +45,7 @@ class Connection final : public Exchange {
   void abort();
 
   void send(int status, std::string_view content_type, std::string_view fields) override;
+  void fail() noexcept override;
   [[nodiscard]] std::string peer() const override;
   [[nodiscard]] std::size_t answer_bytes() const override { return answer_bytes_; }
 
@@ -74,12 +76,14 @@ class Connection final : public Exchange {
   bool read();
   bool parse_head();
   bool take_body();
+  bool may_be_asked();
   bool begin_body();
   void dispatch();
   bool write();
   void answered();
+  void let_go() noexcept;
   bool refuse(Refusal refusal);
-  void close();
+  void close() noexcept;
   void set_deadline(std::chrono::milliseconds time) { deadline_ = Clock::now() + time; }
 
   Thread& thread_;
@@ -95,9 +99,12 @@ class Connection final : public Exchange {
   Slab body_;  // a body that does not fit behind its head, or came in chunks
   std::size_t body_size_ = 0;
   Unpacked unpacked_;
+  std::size_t unwanted_ = 0;  // bytes of a body that was refused with its head, still to be passed over
   std::size_t sent_ = 0, answer_bytes_ = 0;
   int status_ = 0;
   Clock::time_point deadline_, active_;
+  std::size_t window_bytes_ = 0;  // of the body, since window_
+  Clock::time_point window_;
   alignas(std::max_align_t) std::array<std::byte, 256> wait_memory_;
   bool wait_memory_used_ = false;
 };

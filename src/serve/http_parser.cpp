@@ -200,6 +200,7 @@ bool HeadParser::finish(std::string_view bytes, Head& head) {
     if (kKnown[i].member != nullptr) head.*kKnown[i].member = text(values_[i]);
   if (!values_[kHost].there && !old_) return refuse(400, "http: wanted a Host field, got none; try an HTTP/1.1 client");
   if (!std::all_of(head.host.begin(), head.host.end(), is_host)) return refuse(400, kMalformed);
+  head.has_host = values_[kHost].there;
   if (authority_.there) head.host = text(authority_);  // it counts in place of the field (RFC 9112, 3.2.2)
   head.keep_alive = !old_ && !close_;
 
@@ -240,7 +241,7 @@ void ChunkParser::take(char c) {
         return;
       }
       if (digits_ == 0) return refuse(400, kMalformed);
-      if (left_ > limits_.body_bytes - total_) return refuse(413, kBodyTooLarge);
+      if (left_ > most_ - total_) return refuse(413, kBodyTooLarge);
       if (++chunks_ > limits_.chunks) return refuse(413, "http: too many chunks; try larger ones");
       total_ += left_;
       line_ = digits_;

@@ -63,6 +63,9 @@ class ChunkParser {
  public:
   explicit ChunkParser(const Limits& limits) : limits_(limits) {}
 
+  /// Of the whole body; the limits' own unless set.
+  void limit(std::size_t bytes) { most_ = bytes; }
+
   /// The next bytes of the body: what its chunks hold goes to `sink(text)`; `used` says how many bytes were its own.
   template <class Sink>
   ParseState parse(std::string_view bytes, std::size_t& used, Sink&& sink) {
@@ -105,6 +108,7 @@ class ChunkParser {
   Refusal refusal_;
   State state_ = State::size;
   std::uint64_t left_ = 0, total_ = 0;  // of this chunk, and of all so far
+  std::size_t most_ = limits_.body_bytes;
   std::size_t digits_ = 0, line_ = 0, chunks_ = 0, trailer_ = 0;
 };
 

@@ -26,7 +26,8 @@ namespace {
 
 using Tcp = boost::asio::ip::tcp;
 using Acceptor = boost::asio::basic_socket_acceptor<Tcp, boost::asio::io_context::executor_type>;
-constexpr std::chrono::milliseconds kTick{500}, kDrainTick{50}, kLastArrivals{300};
+constexpr std::chrono::milliseconds kTick{500}, kDrainTick{50}, kLastArrivals{300}, kRetry{100};
+constexpr unsigned kSettle = 4;  // ticks
 constexpr int kBacklog = 4096;
 
 /// Connections that arrive from now on go to other members of the port's group than its first `own`: to the server that takes
@@ -44,7 +45,7 @@ void send_newcomers_on(int listener, std::uint32_t own) {
 
 class Worker final : public Loop {
  public:
-  Worker(const ServerOptions& options, ssl_ctx_st* tls, std::atomic<std::size_t>& total) : tls_(tls) {
+  Worker(const ServerOptions& options, ssl_ctx_st* tls, std::atomic<std::size_t>& total) : tls_(tls), thread_(options.budget) {
     thread_.limits = options.limits;
     thread_.total = &total;
     renew_date();
@@ -81,9 +82,16 @@ class Worker final : public Loop {
   void run(std::unique_ptr<Application> application) {
     application_ = std::move(application);
     thread_.application = application_.get();
-    accept();
-    tick();
-    context_.run();
+    for (bool goes_on = true; goes_on;) {
+      try {
+        if (!accepting_) accept();
+        if (!ticking_) tick();
+        context_.run();
+        goes_on = false;
+      } catch (const std::bad_alloc&) {  // of what asio itself wanted: nothing is lost but the one thing that was going on
+        thread_.slabs.trim();
+      }
+    }
     abort_all();
     context_.restart();
     context_.poll();  // the handlers of what was just aborted; they live in the connections' own memory
@@ -111,16 +119,18 @@ class Worker final : public Loop {
 
  private:
   void accept() {
+    accepting_ = true;
     acceptor_.async_wait(Acceptor::wait_read, [this](const boost::system::error_code& error) {
-      if (error || !acceptor_.is_open()) return;
-      const bool exhausted = !take_arrivals();
-      if (!exhausted) return accept();
-      after(
-          std::chrono::milliseconds(100), [](void* self) { static_cast<Worker*>(self)->accept(); }, this);
+      accepting_ = false;
+      if (error || !acceptor_.is_open()) return void(accepting_ = true);  // for good
+      if (take_arrivals()) return accept();
+      accepting_ = true;
+      retry_.expires_after(kRetry);
+      retry_.async_wait([this](const boost::system::error_code&) { accept(); });
     });
   }
 
-  /// False when the process has no descriptors left.
+  /// False when the process has no descriptors or memory left.
   bool take_arrivals() {
     for (;;) {
       const int descriptor = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -135,7 +145,12 @@ class Worker final : public Loop {
         ::close(descriptor);
         continue;
       }
-      auto* connection = new Connection(thread_, std::move(socket), tls_);  // deletes itself
+      Connection* connection = nullptr;
+      try {
+        connection = new Connection(thread_, std::move(socket), tls_);  // deletes itself
+      } catch (const std::bad_alloc&) {
+        return false;
+      }
       if (thread_.total->load(std::memory_order_relaxed) > thread_.limits.connections)
         connection->turn_away();
       else
@@ -144,6 +159,7 @@ class Worker final : public Loop {
   }
 
   void tick() {
+    ticking_ = false;
     const Clock::time_point now = Clock::now();
     renew_date();
     most_ = std::max(most_, thread_.count);
@@ -159,10 +175,12 @@ class Worker final : public Loop {
       thread_.slabs.trim();
       ::malloc_trim(0);
     }
+    if (++ticks_ % kSettle == 0) thread_.slabs.settle();
     application_->on_tick();
     if (thread_.draining && is_over(now)) return context_.stop();
     timer_.expires_after(thread_.draining ? kDrainTick : kTick);
     timer_.async_wait([this](const boost::system::error_code&) { tick(); });
+    ticking_ = true;
   }
 
   /// While draining: true when there is nothing left to wait for.
@@ -198,7 +216,9 @@ class Worker final : public Loop {
   boost::asio::io_context context_{1};
   Acceptor acceptor_{context_};
   Tcp protocol_ = Tcp::v4();
-  boost::asio::steady_timer timer_{context_};
+  boost::asio::steady_timer timer_{context_}, retry_{context_};
+  bool accepting_ = false, ticking_ = false;
+  unsigned ticks_ = 0;
   Clock::time_point end_, last_arrivals_;
   std::size_t most_ = 0;
 };

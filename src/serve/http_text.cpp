@@ -1,7 +1,6 @@
 // statuses and messages → the words HTTP and its clients expect.
-#include <nlohmann/json.hpp>
-
 #include "serve/http.h"
+#include "serve/json_text.h"
 
 namespace soma::http {
 
@@ -15,6 +14,8 @@ std::string_view reason(int status) {
       return "Bad Request";
     case 401:
       return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -27,6 +28,8 @@ std::string_view reason(int status) {
       return "Unsupported Media Type";
     case 417:
       return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -44,8 +47,10 @@ std::string_view reason(int status) {
   }
 }
 
-std::string error_json(std::string_view message) {
-  return nlohmann::json{{"error", message}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+void append_error(Buffer& body, std::string_view message) {
+  body.append("{\"error\":");
+  append_json(body, message);
+  body.append('}');
 }
 
 }  // namespace soma::http

@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -41,29 +40,7 @@ std::vector<std::string> classes(std::span<const float> y, std::size_t count, co
   return texts;
 }
 
-void append_plain(http::Buffer& body, std::string_view text) {
-  body.append('"');
-  body.append(text);
-  body.append('"');
-}
-
 }  // namespace
-
-void append_json(http::Buffer& body, std::string_view text) {
-  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
-  if (plain) return append_plain(body, text);
-  body.append(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
-void append_json(http::Buffer& body, float value) {
-  char* to = body.room(32);
-  body.commit(static_cast<std::size_t>(std::to_chars(to, to + 32, value).ptr - to));
-}
-
-void append_json(http::Buffer& body, std::int64_t value) {
-  char* to = body.room(32);
-  body.commit(static_cast<std::size_t>(std::to_chars(to, to + 32, value).ptr - to));
-}
 
 Result<std::size_t> write_infer_answer(const InferRequest& request, const ModelFace& model, std::span<const float> y,
                                        http::Buffer& body) {

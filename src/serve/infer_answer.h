@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "serve/infer_request.h"
+#include "serve/json_text.h"
 #include "serve/slab.h"
 #include "soma/error.h"
 
@@ -15,11 +16,5 @@ namespace soma {
 /// JSON would have to hold a number that is not finite. y [request.rows, model.outputs].
 [[nodiscard]] Result<std::size_t> write_infer_answer(const InferRequest& request, const ModelFace& model,
                                                      std::span<const float> y, http::Buffer& body);
-
-/// Text as a JSON string, quotes included; bytes that are no UTF-8 are replaced.
-void append_json(http::Buffer& body, std::string_view text);
-/// The shortest decimal that reads back as the same float. Finite.
-void append_json(http::Buffer& body, float value);
-void append_json(http::Buffer& body, std::int64_t value);
 
 }  // namespace soma

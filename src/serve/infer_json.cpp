@@ -18,7 +18,7 @@ enum class Place { nothing, request, inputs, input, shape, data, outputs, output
 
 class Handler {
  public:
-  Handler(int depth, InferJson& request, std::vector<float>& values) : depth_limit_(depth), request_(request), values_(values) {}
+  Handler(int depth, InferJson& request, Floats& values) : depth_limit_(depth), request_(request), values_(values) {}
 
   std::string problem;
 
@@ -222,7 +222,7 @@ class Handler {
 
   int depth_limit_;
   InferJson& request_;
-  std::vector<float>& values_;
+  Floats& values_;
   std::array<Place, 64> stack_{};
   std::size_t depth_ = 0;
   std::string key_;
@@ -230,7 +230,7 @@ class Handler {
 
 }  // namespace
 
-Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, std::vector<float>& values) {
+Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, Floats& values) {
   request = {};
   values.clear();
   Handler handler(depth, request, values);

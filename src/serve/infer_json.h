@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/tensor_data.h"
 #include "soma/error.h"
 
 namespace soma {
@@ -38,6 +39,6 @@ struct InferJson {
 };
 
 /// Strict JSON; unknown keys and parameters are passed over. All data goes to `values`, row-major however it was nested.
-[[nodiscard]] Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, std::vector<float>& values);
+[[nodiscard]] Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, Floats& values);
 
 }  // namespace soma

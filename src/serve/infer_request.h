@@ -31,6 +31,8 @@ struct WantedOutput {
 
 /// Reused from request to request: it keeps its memory.
 struct InferRequest {
+  explicit InferRequest(std::pmr::memory_resource* memory = std::pmr::get_default_resource()) : values(memory) {}
+
   std::string id;
   WantedOutput output;
   bool binary_output = false;
@@ -39,7 +41,7 @@ struct InferRequest {
   std::int64_t rows = 0;
   Layout layout = Layout::floats;
   std::span<const std::byte> samples;  ///< in the body, or in `values`
-  std::vector<float> values;           ///< what JSON or another data type became
+  Floats values;                       ///< what JSON or another data type became
 };
 
 /// Most rows that one request may ask for, and how deep its JSON may be nested.

@@ -173,12 +173,13 @@ void add_process(Families& families, const Serving& serving) {
 
 }  // namespace
 
-std::string metrics_text(const Serving& serving) {
+void send_metrics(const Serving& serving, http::Exchange& exchange) {
   Families families;
   add_http(families, serving);
   add_models(families, serving);
   add_process(families, serving);
-  return families.text();
+  exchange.reply.append(families.text());
+  exchange.send(200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 }  // namespace soma

@@ -5,11 +5,14 @@
 
 #include <charconv>
 
+#include "core/memory_limit.h"
 #include "serve/service.h"
 #include "soma/device.h"
 
 namespace soma {
 namespace {
+
+constexpr std::size_t kLeastMemory = std::size_t{1} << 20;
 
 /// "HOST:PORT", "[::1]:PORT", ":PORT" or "PORT".
 Result<std::pair<std::string, std::uint16_t>> address(std::string_view listen) {
@@ -24,6 +27,9 @@ Result<std::pair<std::string, std::uint16_t>> address(std::string_view listen) {
   return std::pair(host.empty() ? "127.0.0.1" : host, port);
 }
 
+/// Whether only programs of this machine reach it.
+bool is_loopback(std::string_view host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+
 Result<void> check(const ServeOptions& options) {
   const auto wrong = [](std::string_view what) { return Error{Error::Kind::usage, fmt::format("serve: {}", what)}; };
   if (options.max_batch < 1 || options.max_batch > 4096)
@@ -31,6 +37,8 @@ Result<void> check(const ServeOptions& options) {
   if (options.max_queue < 1) return wrong("wanted a queue of at least 1; try --max-queue 1024");
   if (options.threads < 0 || options.threads > 1024) return wrong("wanted 0 to 1024 threads; try --threads 0");
   if (options.max_body < 1024) return wrong("wanted bodies of at least 1024 bytes; try --max-body 67108864");
+  if (options.max_memory > 0 && options.max_memory < kLeastMemory)
+    return wrong("wanted at least 1 MiB for requests; try --max-memory 134217728");
   if (options.max_connections < 1) return wrong("wanted at least one connection; try --max-connections 16384");
   if (options.certificate.empty() != options.key.empty()) return wrong("wanted a certificate and its key, got one of them");
   return {};
@@ -39,7 +47,8 @@ Result<void> check(const ServeOptions& options) {
 }  // namespace
 
 struct InferenceServer::State {
-  State(const ServeOptions& options, int threads) : serving(options, threads), services(static_cast<std::size_t>(threads)) {}
+  State(const ServeOptions& options, int threads, std::size_t memory)
+      : serving(options, threads, memory), services(static_cast<std::size_t>(threads)) {}
   ~State() {
     serving.repository.stop();
     serving.server.reset();  // joins the threads, whose services point into the rest
@@ -58,8 +67,11 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
   if (const auto fine = check(options); !fine) return fine.error();
   const auto where = address(options.listen);
   if (!where) return where.error();
-  auto state = std::make_unique<State>(options, options.threads > 0 ? options.threads : available_threads());
+  const std::size_t memory = options.max_memory > 0 ? options.max_memory : static_cast<std::size_t>(memory_limit() / 2);
+  auto state = std::make_unique<State>(options, options.threads > 0 ? options.threads : available_threads(), memory);
   Serving& serving = state->serving;
+  if (is_loopback(where->first) || !options.hosts.empty()) serving.hosts = options.hosts;
+  if (is_loopback(where->first)) serving.hosts.insert(serving.hosts.end(), {"localhost", "127.0.0.1", "[::1]"});
   if (const auto loaded = serving.repository.load_all(); !loaded) return loaded.error();
   if (!options.default_model.empty() && !serving.repository.table().contains(options.default_model))
     return Error{Error::Kind::usage, fmt::format("serve: wanted a model '{}' for POST /, found none", options.default_model)};
@@ -74,6 +86,7 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
   http.limits.idle = options.idle_timeout;
   http.certificate = options.certificate;
   http.key = options.key;
+  http.budget = &serving.budget;
   auto server = http::Server::create(http);
   if (!server) return server.error();
   serving.server = std::move(*server);
@@ -98,6 +111,15 @@ std::string InferenceServer::url() const {
   const bool v6 = state_->host.find(':') != std::string::npos;
   return fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", v6 ? "[" : "", state_->host, v6 ? "]" : "",
                      state_->serving.server->port());
+}
+
+std::vector<std::string> InferenceServer::warnings() const {
+  const ServeOptions& options = state_->serving.options;
+  std::vector<std::string> lines;
+  if (!is_loopback(state_->host) && options.token.empty())
+    lines.push_back(fmt::format("serve: whoever reaches {} may ask{}: no token is set; try --token-file FILE", options.listen,
+                                options.control ? ", and change what is served" : ""));
+  return lines;
 }
 
 std::vector<std::string> InferenceServer::models() const {

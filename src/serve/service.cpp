@@ -3,46 +3,36 @@
 
 #include <fmt/format.h>
 
-#include "serve/metrics.h"
+#include <algorithm>
+
 #include "serve/service_call.h"
 
 namespace soma {
 namespace {
 
-constexpr std::string_view kCors =
-    "Access-Control-Allow-Origin: *\r\n"
+constexpr std::string_view kAnyOrigin =
+    "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Inference-Header-Content-Length\r\n";
+constexpr std::string_view kMayPost =
     "Access-Control-Allow-Methods: OPTIONS, POST\r\n"
     "Access-Control-Allow-Headers: Authorization, Content-Type, Inference-Header-Content-Length\r\n"
-    "Allow: OPTIONS, POST\r\n";
+    "Access-Control-Max-Age: 600\r\n";
+constexpr std::size_t kLittle = std::size_t{1} << 16;  // bytes of a body that is no sample
 
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+/// "[::1]:8000" and "localhost:8000" → without the port.
+std::string_view without_port(std::string_view host) {
+  const std::size_t bracket = host.rfind(']'), colon = host.rfind(':');
+  return colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket) ? host.substr(0, colon) : host;
 }
 
-/// "/v2/models/a%20b?x" → v2, models, "a b"; nothing when an escape is malformed. A slash at the end says nothing.
-std::optional<std::vector<std::string>> segments(std::string_view target) {
-  target = target.substr(0, target.find_first_of("?#"));
-  std::vector<std::string> path;
-  while (!target.empty()) {
-    target.remove_prefix(1);
-    const std::string_view raw = target.substr(0, target.find('/'));
-    target.remove_prefix(raw.size());
-    if (raw.empty() && target.empty()) break;
-    std::string& segment = path.emplace_back();
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-      if (raw[i] != '%') {
-        segment += raw[i];
-        continue;
-      }
-      if (i + 2 >= raw.size() || hex(raw[i + 1]) < 0 || hex(raw[i + 2]) < 0) return std::nullopt;
-      segment += static_cast<char>(hex(raw[i + 1]) * 16 + hex(raw[i + 2]));
-      i += 2;
-    }
-  }
-  return path;
+/// Whether a page of `origin` ("http://host:port") came from the server that is called `host`; default ports may be left out.
+bool same_origin(std::string_view origin, std::string_view host) {
+  const std::size_t mark = origin.find("://");
+  if (mark == std::string_view::npos) return false;
+  const std::string_view port = http::same_word(origin.substr(0, mark), "https") ? ":443" : ":80";
+  const auto bare = [&](std::string_view name) {
+    return name.ends_with(port) ? name.substr(0, name.size() - port.size()) : name;
+  };
+  return http::same_word(bare(origin.substr(mark + 3)), bare(host));
 }
 
 /// Takes as long for any wrong token of the same length.
@@ -54,17 +44,6 @@ bool same_secret(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
-
-void send_error(http::Exchange& exchange, int status, std::string_view message, std::string_view fields) {
-  exchange.reply.clear();
-  exchange.reply.append(http::error_json(message));
-  exchange.send(status, "application/json", fields);
-}
-
-void send_json(http::Exchange& exchange, std::string_view json, int status) {
-  exchange.reply.append(json);
-  exchange.send(status, "application/json");
-}
 
 Service::Service(Serving& serving, int thread)
     : serving_(serving),
@@ -100,126 +79,82 @@ void Service::use(const ServedTable& table) {
   default_ = chosen == models_.end() ? nullptr : chosen->second;
 }
 
-void Service::on_request(http::Exchange& exchange) try {
-  if (!authorized(exchange))
-    return send_error(exchange, 401, "serve: wanted 'Authorization: Bearer TOKEN', got none or a wrong one",
-                      "WWW-Authenticate: Bearer\r\n");
-  if (exchange.head.method == http::Method::post && exchange.head.target == "/") return answer_plain(exchange);
-  route(exchange);
-} catch (const std::bad_alloc&) {
-  send_error(exchange, 503, "serve: out of memory; try a smaller request", "Retry-After: 1\r\n");
+/// In this order: is this server meant, who asks, is there such a thing, may it be changed, is there such a model.
+bool Service::on_head(http::Exchange& exchange) {
+  const http::Head& head = exchange.head;
+  const auto named = [&](const std::string& name) { return http::same_word(name, without_port(head.host)); };
+  if (!serving_.hosts.empty() && head.has_host && !std::any_of(serving_.hosts.begin(), serving_.hosts.end(), named))
+    return send_error(exchange, 421, fmt::format("serve: this server is not called '{}'; try --host NAME", head.host)), false;
+  const Destination destination = find_route(head, exchange.asked);
+  if (destination.other_origins) exchange.always = kAnyOrigin;
+  if (!may_ask(exchange, destination)) return false;
+  const Route& route = *exchange.asked.route;
+  if (!route.is(Route::samples)) exchange.most_body = std::min(exchange.most_body, kLittle);
+  return !route.is(Route::model) || find(exchange) != nullptr;
+}
+
+/// Sends why not.
+bool Service::may_ask(http::Exchange& exchange, const Destination& destination) const {
+  const http::Head& head = exchange.head;
+  const auto no = [&](int status, std::string_view why, std::string_view fields = {}) {
+    return send_error(exchange, status, why, fields), false;
+  };
+  if (head.method == http::Method::options && !destination.allow.empty()) {
+    exchange.send(200, "", fmt::format("Allow: {}\r\n{}", destination.allow, destination.other_origins ? kMayPost : ""));
+    return false;
+  }
+  const bool open = destination.route != nullptr && destination.route->is(Route::open);
+  if (!open && !authorized(head))
+    return no(401, "serve: wanted 'Authorization: Bearer TOKEN', got none or a wrong one", "WWW-Authenticate: Bearer\r\n");
+  if (destination.malformed) return no(400, "serve: malformed path; try /v2");
+  if (destination.route == nullptr && destination.allow.empty())
+    return no(404, fmt::format("serve: nothing at '{}'; try /v2 or POST /", head.target.substr(0, 500)));
+  if (destination.route == nullptr)
+    return no(405, fmt::format("serve: wanted {}, got {}", destination.allow, head.method_text.substr(0, 50)),
+              fmt::format("Allow: {}\r\n", destination.allow));
+  if (!destination.route->is(Route::control)) return true;
+  if (!serving_.options.control)
+    return no(403, "serve: what is served is not changed over HTTP; try soma serve --control, or SIGHUP");
+  if (!head.origin.empty() && !same_origin(head.origin, head.host))
+    return no(403, "serve: pages of other origins may not change what is served");
+  return true;
+}
+
+void Service::on_request(http::Exchange& exchange) {
+  const Route& route = *exchange.asked.route;
+  if (route.is(Route::model) && !(here_ = find(exchange))) return;  // it may have gone while the body came
+  route.answer(*this, exchange);
+  here_.reset();
 }
 
 void Service::on_answered(const http::Exchange& exchange, int status) {
   http_.answers[static_cast<std::size_t>(status) % http_.answers.size()].add();
   const auto time = http::Clock::now() - exchange.arrived;
   http_.request_time.observe(time);
-  log_.answered(exchange, status, time);
+  try {
+    log_.answered(exchange, status, time);
+  } catch (const std::bad_alloc&) {  // then this line is missing
+  }
 }
 
 void Service::on_tick() {
-  if (thread_ == 0) sample_load();
+  if (thread_ == 0) sample_load(serving_);
   log_.flush();
 }
 
-bool Service::authorized(const http::Exchange& exchange) const {
-  if (serving_.options.token.empty() || exchange.head.method == http::Method::options) return true;
-  const std::string_view target = exchange.head.target;  // probes carry no secrets, and the page holds none
-  if (target.starts_with("/v2/health/") || target.starts_with("/web/") ||
-      (target == "/" && exchange.head.method == http::Method::get))
-    return true;
+bool Service::authorized(const http::Head& head) const {
   constexpr std::string_view kScheme = "Bearer ";
-  const std::string_view given = exchange.head.authorization;
-  return given.starts_with(kScheme) && same_secret(given.substr(kScheme.size()), serving_.options.token);
-}
-
-/// 405 unless the method is the one the path has; HEAD is GET without a body.
-bool Service::allowed(http::Exchange& exchange, http::Method method) {
-  const http::Method asked = exchange.head.method == http::Method::head ? http::Method::get : exchange.head.method;
-  if (asked == method) return true;
-  const std::string_view allow = method == http::Method::get ? "GET, HEAD, OPTIONS" : "OPTIONS, POST";
-  send_error(exchange, 405, fmt::format("serve: wanted {}, got {}", allow, exchange.head.method_text),
-             fmt::format("Allow: {}\r\n", allow));
-  return false;
-}
-
-void Service::route(http::Exchange& exchange) {
-  if (exchange.head.method == http::Method::options) return exchange.send(200, "", kCors);
-  const auto path = segments(exchange.head.target);
-  if (!path) return send_error(exchange, 400, "serve: malformed path; try /v2");
-  if (page(exchange, *path)) return;
-  if (path->empty()) {
-    if (!allowed(exchange, http::Method::post)) return;
-    return answer_plain(exchange);
-  }
-  if (path->front() == "metrics" && path->size() == 1) {
-    if (!allowed(exchange, http::Method::get)) return;
-    exchange.reply.append(metrics_text(serving_));
-    return exchange.send(200, "text/plain; version=0.0.4; charset=utf-8");
-  }
-  if (path->front() == "v2") return route_v2(exchange, *path);
-  if (path->front() == "soma") return route_soma(exchange, *path);
-  send_error(exchange, 404, fmt::format("serve: nothing at '{}'; try /v2 or POST /", exchange.head.target));
-}
-
-void Service::route_v2(http::Exchange& exchange, const Path& path) {
-  if (path.size() == 1) return allowed(exchange, http::Method::get) ? describe_server(exchange) : void();
-  if (path[1] == "health" && path.size() == 3 && (path[2] == "live" || path[2] == "ready"))
-    return allowed(exchange, http::Method::get) ? health(exchange, path[2]) : void();
-  if (path[1] == "models" && path.size() == 3 && path[2] == "stats")
-    return allowed(exchange, http::Method::get) ? statistics(exchange, {}, {}) : void();
-  if (path[1] == "models" && path.size() >= 3) return route_model(exchange, path);
-  if (path[1] == "repository") return route_repository(exchange, path);
-  send_error(exchange, 404, fmt::format("serve: nothing at '{}'; try /v2/models/NAME", exchange.head.target));
-}
-
-void Service::route_soma(http::Exchange& exchange, const Path& path) {
-  if (path.size() == 2 && path[1] == "status") return allowed(exchange, http::Method::get) ? status(exchange) : void();
-  if (path.size() != 4 || path[1] != "models" || path[3] != "activations")
-    return send_error(exchange, 404, fmt::format("serve: nothing at '{}'; try /soma/status", exchange.head.target));
-  if (!allowed(exchange, http::Method::post)) return;
-  if (const std::shared_ptr<ServedHere> model = find(exchange, path[2], {})) activations(exchange, model);
-}
-
-/// /v2/models/NAME[/versions/VERSION][/WHAT]
-void Service::route_model(http::Exchange& exchange, const Path& path) {
-  const std::string& name = path[2];
-  std::size_t next = 3;
-  std::string version, what;
-  if (path.size() > 3 && path[3] == "versions") {
-    if (path.size() < 5) return send_error(exchange, 404, "serve: wanted /versions/VERSION, got no version");
-    version = path[4];
-    next = 5;
-  }
-  if (path.size() > next) what = path[next++];
-  const bool posts = what == "infer";
-  if (path.size() > next || !(what.empty() || what == "ready" || posts || what == "config" || what == "stats"))
-    return send_error(exchange, 404, fmt::format("serve: nothing at '{}'; try /v2/models/{}/infer", exchange.head.target, name));
-  if (!allowed(exchange, posts ? http::Method::post : http::Method::get)) return;
-  if (what == "stats") return statistics(exchange, name, version);
-  const std::shared_ptr<ServedHere> model = find(exchange, name, version);
-  if (!model) return;
-  if (posts) return infer(exchange, model);
-  if (what == "ready") {
-    exchange.reply.append("{\"name\":");
-    append_json(exchange.reply, model->version->face.name);
-    exchange.reply.append(",\"ready\":true}");
-    return exchange.send(200, "application/json");
-  }
-  what.empty() ? describe_model(exchange, *model->version) : configuration(exchange, *model->version);
-}
-
-void Service::route_repository(http::Exchange& exchange, const Path& path) {
-  const bool index = path.size() == 3 && path[2] == "index";
-  const bool change = path.size() == 5 && path[2] == "models" && (path[4] == "load" || path[4] == "unload");
-  if (!index && !change)
-    return send_error(exchange, 404, fmt::format("serve: nothing at '{}'; try /v2/repository/index", exchange.head.target));
-  if (!allowed(exchange, http::Method::post)) return;
-  index ? repository_index(exchange) : repository_change(exchange, path[3], path[4] == "load");
+  const std::string& token = serving_.options.token;
+  if (token.empty()) return true;
+  std::string_view given = head.authorization;
+  if (!http::same_word(given.substr(0, kScheme.size()), kScheme)) return false;
+  while (given.size() > kScheme.size() && given[kScheme.size()] == ' ') given.remove_prefix(1);
+  return same_secret(given.substr(kScheme.size()), token);
 }
 
 /// Sends what is wrong when there is no such model.
-std::shared_ptr<ServedHere> Service::find(http::Exchange& exchange, std::string_view name, std::string_view version) {
+std::shared_ptr<ServedHere> Service::find(http::Exchange& exchange) {
+  const std::string_view name = exchange.asked.name, version = exchange.asked.version;
   const auto found = models_.find(name);
   if (found != models_.end() && (version.empty() || version == found->second->version->face.version)) return found->second;
   if (found != models_.end()) {

@@ -10,23 +10,29 @@
 
 #include "serve/access_log.h"
 #include "serve/batcher.h"
+#include "serve/budget.h"
 #include "serve/counters.h"
+#include "serve/describe.h"
 #include "serve/http.h"
 #include "serve/infer_request.h"
 #include "serve/monitor.h"
 #include "serve/repository.h"
+#include "serve/routes.h"
 #include "soma/serve.h"
 
 namespace soma {
 
 /// What all threads of a server share.
 struct Serving {
-  explicit Serving(const ServeOptions& options_, int threads_)
-      : options(options_), threads(threads_), repository(options.source, threads, options.max_batch) {
+  Serving(const ServeOptions& options_, int threads_, std::size_t max_memory)
+      : options(options_), threads(threads_), budget(max_memory), repository(options.source, threads, options.max_batch) {
     for (int i = 0; i < threads; ++i) http.push_back(std::make_unique<HttpCounters>());
   }
   const ServeOptions options;
   const int threads;
+  http::Budget budget;
+  http::BudgetMemory memory{budget};
+  std::vector<std::string> hosts;  ///< the Host fields that are answered, without port; none = any
   Repository repository;
   std::vector<std::unique_ptr<HttpCounters>> http;  // one per thread
   std::unique_ptr<http::Server> server;
@@ -47,6 +53,7 @@ class Service final : public http::Application {
   Service(Serving& serving, int thread);
   ~Service() override;
 
+  bool on_head(http::Exchange& exchange) override;
   void on_request(http::Exchange& exchange) override;
   void on_answered(const http::Exchange& exchange, int status) override;
   void on_tick() override;
@@ -54,47 +61,39 @@ class Service final : public http::Application {
   /// From now on these models. On this thread.
   void use(const ServedTable& table);
 
+  // What the list of routes calls.
+  [[nodiscard]] Serving& serving() { return serving_; }
+  /// The model that is asked for, while a route answers that wants one.
+  [[nodiscard]] const ServedVersion& version() const { return *here_->version; }
+  void page(http::Exchange& exchange);
+  void activations(http::Exchange& exchange);
+  void answer_plain(http::Exchange& exchange);
+  void infer(http::Exchange& exchange);
+  void change(http::Exchange& exchange, bool load);
+
  private:
   struct Call;
-  using Path = std::vector<std::string>;
 
-  void route(http::Exchange& exchange);
-  void route_v2(http::Exchange& exchange, const Path& path);
-  void route_model(http::Exchange& exchange, const Path& path);
-  void route_soma(http::Exchange& exchange, const Path& path);
-  void route_repository(http::Exchange& exchange, const Path& path);
-  bool authorized(const http::Exchange& exchange) const;
-  bool allowed(http::Exchange& exchange, http::Method method);
-  std::shared_ptr<ServedHere> find(http::Exchange& exchange, std::string_view name, std::string_view version);
+  bool may_ask(http::Exchange& exchange, const Destination& destination) const;
+  [[nodiscard]] bool authorized(const http::Head& head) const;
+  std::shared_ptr<ServedHere> find(http::Exchange& exchange);
 
-  // service_page.cpp
-  bool page(http::Exchange& exchange, const Path& path);
-  void status(http::Exchange& exchange);
-  void activations(http::Exchange& exchange, const std::shared_ptr<ServedHere>& model);
-  void sample_load();
-
+  void activations(http::Exchange& exchange, Call& call);
   // service_infer.cpp
-  void answer_plain(http::Exchange& exchange);
-  void infer(http::Exchange& exchange, const std::shared_ptr<ServedHere>& model);
   Call& take_call(http::Exchange& exchange, const std::shared_ptr<ServedHere>& model);
-  void give_back(Call& call);
+  void give_back(Call& call) noexcept;
+  /// Runs `part`; when it throws, the call is given back first.
+  template <class Part>
+  void guarded(Call& call, Part&& part);
   /// What the body holds, as POST / takes it: into call.samples, layout and count.
   Result<void> read_samples(Call& call);
   void submit(Call& call);
-  void finish(Call& call, Job::Outcome outcome);
+  void finish(Call& call, Job::Outcome outcome) noexcept;
   void finish_plain(Call& call);
   void finish_infer(Call& call);
 
-  // service_describe.cpp
-  void health(http::Exchange& exchange, std::string_view what);
-  void describe_server(http::Exchange& exchange);
-  void describe_model(http::Exchange& exchange, const ServedVersion& version);
-  void configuration(http::Exchange& exchange, const ServedVersion& version);
-  void statistics(http::Exchange& exchange, std::string_view name, std::string_view version);
-  void repository_index(http::Exchange& exchange);
-  void repository_change(http::Exchange& exchange, const std::string& name, bool load);
-
   Serving& serving_;
+  std::shared_ptr<ServedHere> here_;  // see version()
   const int thread_;
   http::Loop& loop_;
   HttpCounters& http_;
@@ -106,8 +105,7 @@ class Service final : public http::Application {
   Prediction prediction_;
 };
 
-/// {"error":"…"}.
-void send_error(http::Exchange& exchange, int status, std::string_view message, std::string_view fields = {});
-void send_json(http::Exchange& exchange, std::string_view json, int status = 200);
+/// Reads how busy the machine is; cheap, and does so once a second at most.
+void sample_load(Serving& serving);
 
 }  // namespace soma

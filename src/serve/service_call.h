@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <memory_resource>
 #include <vector>
 
 #include "serve/infer_answer.h"
@@ -11,14 +12,15 @@ namespace soma {
 
 /// Reused: the vectors keep their memory up to a limit.
 struct Service::Call : Job {
+  explicit Call(std::pmr::memory_resource* memory) : request(memory), decoded(memory), outputs(memory) {}
   enum class Kind { plain, infer };
   Kind kind = Kind::plain;
   Service* service = nullptr;
   http::Exchange* exchange = nullptr;
   std::shared_ptr<ServedHere> model;
   InferRequest request;
-  std::vector<std::byte> decoded;  // a picture or table that became samples
-  std::vector<float> outputs;
+  std::pmr::vector<std::byte> decoded;  // a picture or table that became samples
+  Floats outputs;
 };
 
 }  // namespace soma

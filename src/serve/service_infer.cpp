@@ -3,23 +3,42 @@
 
 #include <charconv>
 
+#include "data/image.h"
 #include "data/samples.h"
 #include "serve/service_call.h"
 
 namespace soma {
 namespace {
 
-constexpr std::string_view kAnyOrigin = "Access-Control-Allow-Origin: *\r\n";
 constexpr std::size_t kKeptFloats = std::size_t{1} << 16;  // 256 KiB of a call's memory outlive it
 
 template <class T>
-void shrink(std::vector<T>& values) {
-  if (values.capacity() > kKeptFloats) std::vector<T>().swap(values);
+void shrink(std::pmr::vector<T>& values) noexcept {
+  values.clear();
+  if (values.capacity() > kKeptFloats) std::pmr::vector<T>(values.get_allocator()).swap(values);
+}
+
+/// At most what reading a picture or a table takes beside the text itself, in bytes. A picture may be large when its file is not;
+/// a cell takes 48 bytes while its line is read, and a number two characters of text and four of memory.
+std::size_t memory_to_read(std::string_view text) {
+  constexpr std::size_t kCell = 24;  // for each character
+  if (is_image(text)) return memory_to_decode(text);
+  std::size_t longest = 0;
+  if (text.find('"') != std::string_view::npos) longest = text.size();  // a line may go on behind a quoted end of line
+  for (std::string_view rest = text; longest == 0 || rest.size() > longest;) {
+    const std::size_t end = rest.find('\n');
+    longest = std::max({longest, std::min(end, rest.size()), std::size_t{1}});
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  return 4 * text.size() + kCell * longest;
 }
 
 /// A body that is neither raw bytes nor raw floats: picture, NPY or table. The samples' bytes go to `to`.
-Result<Layout> decode(std::span<const std::byte> body, const Model& model, std::vector<std::byte>& to) {
+Result<Layout> decode(std::span<const std::byte> body, const Model& model, http::Budget& budget,
+                      std::pmr::vector<std::byte>& to) {
   const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
+  const http::Charge charge(budget, memory_to_read(text));
   DataOptions options = data_options(model);
   options.labelled = false;
   Result<Dataset> samples = parse_samples(text, "request", options);
@@ -53,8 +72,8 @@ bool looks_like_a_file(std::span<const std::byte> body) {
 
 Service::Call& Service::take_call(http::Exchange& exchange, const std::shared_ptr<ServedHere>& model) {
   if (free_.empty()) {
-    calls_.push_back(std::make_unique<Call>());
-    free_.reserve(calls_.size());
+    free_.reserve(calls_.size() + 1);
+    calls_.push_back(std::make_unique<Call>(&serving_.memory));
     free_.push_back(calls_.back().get());
     calls_.back()->service = this;
     calls_.back()->finish = [](Job& job, Job::Outcome outcome) {
@@ -69,7 +88,7 @@ Service::Call& Service::take_call(http::Exchange& exchange, const std::shared_pt
   return call;
 }
 
-void Service::give_back(Call& call) {
+void Service::give_back(Call& call) noexcept {
   call.model.reset();
   shrink(call.outputs);
   shrink(call.request.values);
@@ -88,7 +107,7 @@ Result<void> Service::read_samples(Call& call) {
   } else if (body.size() == size * sizeof(float)) {
     call.layout = Layout::floats;
   } else if (looks_like_a_file(body)) {
-    const auto layout = decode(body, model, call.decoded);
+    const auto layout = decode(body, model, serving_.budget, call.decoded);
     if (!layout) return layout.error();
     call.layout = *layout;
     call.samples = call.decoded.data();
@@ -99,36 +118,56 @@ Result<void> Service::read_samples(Call& call) {
   return {};
 }
 
+template <class Part>
+void Service::guarded(Call& call, Part&& part) {
+  try {
+    part();
+  } catch (...) {
+    call.model->counters->failure.add(http::Clock::now() - call.exchange->arrived);
+    give_back(call);
+    throw;
+  }
+}
+
 void Service::answer_plain(http::Exchange& exchange) {
   if (!default_) return send_error(exchange, 503, "serve: no model is loaded", "Retry-After: 1\r\n");
   Call& call = take_call(exchange, default_);
   call.kind = Call::Kind::plain;
-  if (const auto samples = read_samples(call); !samples) {
-    default_->counters->failure.add(http::Clock::now() - exchange.arrived);
+  guarded(call, [&] {
+    const auto samples = read_samples(call);
+    if (samples) return submit(call);
+    call.model->counters->failure.add(http::Clock::now() - exchange.arrived);
     give_back(call);
-    if (samples.error().kind != Error::Kind::usage) return send_error(exchange, 400, samples.error().message, kAnyOrigin);
+    if (samples.error().kind != Error::Kind::usage) return send_error(exchange, 400, samples.error().message);
     exchange.reply.append(samples.error().message);
-    return exchange.send(400, "text/plain; charset=utf-8", kAnyOrigin);
-  }
-  submit(call);
+    exchange.send(400, "text/plain; charset=utf-8");
+  });
 }
 
-void Service::infer(http::Exchange& exchange, const std::shared_ptr<ServedHere>& model) {
-  Call& call = take_call(exchange, model);
+void Service::activations(http::Exchange& exchange) {
+  Call& call = take_call(exchange, here_);
+  guarded(call, [&] { activations(exchange, call); });
+}
+
+void Service::infer(http::Exchange& exchange) {
+  Call& call = take_call(exchange, here_);
   call.kind = Call::Kind::infer;
-  // As many rows as an answer of the largest body may hold.
-  const auto most = static_cast<std::int64_t>(serving_.options.max_body / sizeof(float)) / model->version->face.outputs;
-  const auto read = read_infer_request(exchange.body, exchange.head.inference_header_length, model->version->face,
-                                       {.rows = std::max<std::int64_t>(1, most)}, call.request);
-  if (!read) {
-    model->counters->failure.add(http::Clock::now() - exchange.arrived);
-    give_back(call);
-    return send_error(exchange, 400, read.error().message);
-  }
-  call.samples = call.request.samples.data();
-  call.layout = call.request.layout;
-  call.count = call.request.rows;
-  submit(call);
+  guarded(call, [&] {
+    const ModelFace& face = call.model->version->face;
+    // As many rows as an answer of the largest body may hold.
+    const auto most = static_cast<std::int64_t>(serving_.options.max_body / sizeof(float)) / face.outputs;
+    const auto read = read_infer_request(exchange.body, exchange.head.inference_header_length, face,
+                                         {.rows = std::max<std::int64_t>(1, most)}, call.request);
+    if (!read) {
+      call.model->counters->failure.add(http::Clock::now() - exchange.arrived);
+      give_back(call);
+      return send_error(exchange, 400, read.error().message);
+    }
+    call.samples = call.request.samples.data();
+    call.layout = call.request.layout;
+    call.count = call.request.rows;
+    submit(call);
+  });
 }
 
 void Service::submit(Call& call) {
@@ -147,12 +186,38 @@ void Service::submit(Call& call) {
   send_error(exchange, 503, "serve: too many requests wait for this model; try again later", "Retry-After: 1\r\n");
 }
 
-void Service::finish(Call& call, Job::Outcome outcome) {
-  if (outcome == Job::Outcome::done) return call.kind == Call::Kind::plain ? finish_plain(call) : finish_infer(call);
+void Service::finish(Call& call, Job::Outcome outcome) noexcept {
   http::Exchange& exchange = *call.exchange;
-  call.model->counters->failure.add(http::Clock::now() - exchange.arrived);
-  give_back(call);
-  send_error(exchange, 504, "serve: the request's time was over before its turn came; try again later");
+  ModelCounters& counters = *call.model->counters;
+  const std::shared_ptr<ServedHere> model = call.model;  // the counters are its
+  try {
+    if (outcome == Job::Outcome::done) return call.kind == Call::Kind::plain ? finish_plain(call) : finish_infer(call);
+    counters.failure.add(http::Clock::now() - exchange.arrived);
+    give_back(call);
+    send_error(exchange, 504, "serve: the request's time was over before its turn came; try again later");
+  } catch (const std::exception&) {  // no memory for the answer
+    if (call.model) give_back(call);
+    exchange.fail();
+  }
+}
+
+void Service::change(http::Exchange& exchange, bool load) {
+  const std::string name(exchange.asked.name);
+  const std::string_view body(reinterpret_cast<const char*>(exchange.body.data()), exchange.body.size());
+  if (load && body.find("\"parameters\"") != std::string_view::npos &&
+      (body.find("\"config\"") != std::string_view::npos || body.find("\"file:") != std::string_view::npos))
+    return send_error(exchange, 501,
+                      "serve: models are loaded from the repository's directory; 'config' and 'file:' are not supported");
+  // The exchange waits on this thread; the loader comes back to it through the loop.
+  auto done = [this, &exchange](const Result<void>& result) {
+    std::string message = result ? "" : result.error().message;
+    const int status = result ? 200 : result.error().kind == Error::Kind::usage ? 404 : 400;
+    loop_.post([&exchange, message = std::move(message), status] {
+      if (status != 200) return send_error(exchange, status, message);
+      exchange.send(200, "application/json");
+    });
+  };
+  load ? serving_.repository.load(name, std::move(done)) : serving_.repository.unload(name, std::move(done));
 }
 
 /// One line per sample: its class.
@@ -175,7 +240,7 @@ void Service::finish_plain(Call& call) {
   counters.success.add(time);
   counters.request_time.observe(time);
   give_back(call);
-  exchange.send(200, "text/plain; charset=utf-8", kAnyOrigin);
+  exchange.send(200, "text/plain; charset=utf-8");
 }
 
 void Service::finish_infer(Call& call) {

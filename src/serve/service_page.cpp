@@ -3,25 +3,18 @@
 
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "serve/service_call.h"
 #include "serve/web.h"
-#include "soma/device.h"
 
 namespace soma {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-std::int64_t total(const std::vector<std::unique_ptr<HttpCounters>>& threads) {
-  std::int64_t sum = 0;
-  for (const auto& thread : threads)
-    for (const Counter& counter : thread->answers) sum += counter.get();
-  return sum;
-}
-
-double tenths(double value) { return std::round(value * 10) / 10; }
+// The page's own files and nothing else: no frame around it, no script from elsewhere, no address of it told to others.
+constexpr std::string_view kPageFields =
+    "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n";
 
 /// "layers" of "?layers=2&x"; `otherwise` when it is not there or not a number.
 std::size_t number_in_query(std::string_view target, std::string_view name, std::size_t otherwise) {
@@ -58,73 +51,37 @@ void append_shape(http::Buffer& body, const Shape& shape) { body.append(fmt::for
 
 }  // namespace
 
-void Service::sample_load() { serving_.monitor.sample(total(serving_.http)); }
-
-/// GET / for a browser and GET /web/FILE; false when this is neither.
-bool Service::page(http::Exchange& exchange, const Path& path) {
-  const bool home = path.empty() && exchange.head.accept.find("text/html") != std::string_view::npos;
-  const bool file = path.size() == 2 && path[0] == "web";
-  if ((!home && !file) || (exchange.head.method != http::Method::get && exchange.head.method != http::Method::head)) return false;
-  const WebFile* found = web_file(home ? "index.html" : path[1]);
-  if (found == nullptr) return false;
+/// GET / for a browser, and GET /web/FILE.
+void Service::page(http::Exchange& exchange) {
+  const bool home = exchange.asked.name.empty();
+  if (home && exchange.head.accept.find("text/html") == std::string_view::npos)
+    return send_error(exchange, 405, fmt::format("serve: wanted OPTIONS, POST, got {}", exchange.head.method_text),
+                      "Allow: GET, HEAD, OPTIONS, POST\r\n");
+  const WebFile* found = web_file(home ? "index.html" : exchange.asked.name);
+  if (found == nullptr) return send_error(exchange, 404, "serve: the page has no such file; try /");
   exchange.reply.append(found->contents);
-  exchange.send(200, found->content_type, "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n");
-  return true;
+  exchange.send(200, found->content_type, kPageFields);
 }
 
-void Service::status(http::Exchange& exchange) {
-  serving_.monitor.sample(total(serving_.http));
-  const MachineLoad load = serving_.monitor.load();
-  const ServedTable table = serving_.repository.table();
-  Json models = Json::array();
-  for (const ModelStatus& status : serving_.repository.index()) {
-    Json line = {{"name", status.name}, {"version", status.version}, {"state", status.state}, {"reason", status.reason}};
-    const auto served = table.find(status.name);
-    if (served != table.end() && served->second->face.version == status.version) {
-      line["input"] = served->second->face.input;
-      line["outputs"] = served->second->face.outputs;
-      line["classes"] = served->second->model.class_names;
-      line["parameters"] = served->second->parameters;
-    }
-    models.push_back(std::move(line));
-  }
-  const std::chrono::duration<double> up = http::Clock::now() - serving_.started;
-  const Json all = {{"machine", machine()},
-                    {"cores", available_threads()},
-                    {"target", target().ok() ? *target() : ""},
-                    {"version", version()},
-                    {"uptime_seconds", tenths(up.count())},
-                    {"draining", serving_.draining.load()},
-                    {"cpu_percent", tenths(load.cpu_percent)},
-                    {"memory_percent", tenths(load.memory_percent)},
-                    {"memory_total_bytes", load.memory_total_bytes},
-                    {"process_memory_bytes", load.process_memory_bytes},
-                    {"requests_per_second", tenths(load.requests_per_second)},
-                    {"requests_total", total(serving_.http)},
-                    {"connections", serving_.server->connections()},
-                    {"models", std::move(models)}};
-  send_json(exchange, all.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
-void Service::activations(http::Exchange& exchange, const std::shared_ptr<ServedHere>& model) {
-  Call& call = take_call(exchange, model);
+void Service::activations(http::Exchange& exchange, Call& call) {
+  const ServedHere& model = *call.model;
   if (const auto samples = read_samples(call); !samples || call.count != 1) {
     const std::string message = samples ? "request: wanted one sample, got several" : samples.error().message;
     give_back(call);
     return send_error(exchange, 400, message);
   }
-  Engine& engine = model->batcher->engine();
+  Engine& engine = model.batcher->engine();
   engine.fill(0, call.samples, 1, call.layout);
   const std::span<const float> y(engine.run(1), static_cast<std::size_t>(engine.output_size()));
-  read_output(model->version->model.loss, y, prediction_);
+  read_output(model.version->model.loss, y, prediction_);
   const auto label = static_cast<std::size_t>(prediction_.label);
-  const std::vector<std::string>& names = model->version->model.class_names;
+  const std::vector<std::string>& names = model.version->model.class_names;
 
   http::Buffer& body = exchange.reply;
   body.append("{\"model\":");
-  append_json(body, model->version->face.name);
+  append_json(body, model.version->face.name);
   body.append(",\"version\":");
-  append_json(body, model->version->face.version);
+  append_json(body, model.version->face.version);
   body.append(fmt::format(",\"label\":{},\"class\":", label));
   append_json(body, label < names.size() ? std::string_view(names[label]) : std::string_view());
   body.append(",\"probabilities\":");
@@ -150,7 +107,7 @@ void Service::activations(http::Exchange& exchange, const std::shared_ptr<Served
   }
   body.append("]}");
   give_back(call);
-  exchange.send(200, "application/json", "Access-Control-Allow-Origin: *\r\n");
+  exchange.send(200, "application/json");
 }
 
 }  // namespace soma

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "serve/budget.h"
+
 namespace soma::http {
 
 class SlabPool;
@@ -42,13 +44,14 @@ class Slab {
   SlabPool* pool_ = nullptr;
 };
 
-/// Blocks of 16 KiB, 32 KiB, 64 KiB …, aligned to 64 bytes, last in first out. A few of each size are kept; larger ones go back
-/// to the system when they are done with. One thread.
+/// Blocks of 16 KiB, 32 KiB, 64 KiB … 2 MiB, aligned to 64 bytes, last in first out. A few of each size are kept; larger ones are
+/// whole pages and go back to the system when they are done with. One thread.
 class SlabPool {
  public:
   static constexpr std::size_t kSmallest = std::size_t{1} << 14;
 
-  SlabPool() = default;
+  /// What is in use counts in `budget`, if there is one.
+  explicit SlabPool(Budget* budget = nullptr) : budget_(budget) {}
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
   ~SlabPool() { trim(); }
@@ -57,11 +60,19 @@ class SlabPool {
   [[nodiscard]] Slab take(std::size_t wanted);
   /// Gives all that is not in use back to the system.
   void trim();
+  /// Called now and then: gives back what nobody wanted since the last call.
+  void settle();
 
  private:
   friend class Slab;
   void give_back(std::byte* data, std::size_t capacity) noexcept;
-  std::array<std::vector<std::byte*>, 8> free_;  // 16 KiB … 2 MiB
+  void uncount(std::size_t capacity) noexcept;
+  struct Kept {
+    std::vector<std::byte*> blocks;
+    std::size_t least = 0;  // how few there were since settle()
+  };
+  std::array<Kept, 8> free_;  // 16 KiB … 2 MiB
+  Budget* budget_;
 };
 
 /// Bytes appended to slabs, with room in front for a header that is known last.

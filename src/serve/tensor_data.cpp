@@ -46,7 +46,7 @@ float from_fp16(std::uint16_t bits) {
 }
 
 template <class T, class Convert>
-void convert(std::span<const std::byte> bytes, std::vector<float>& values, Convert&& f) {
+void convert(std::span<const std::byte> bytes, Floats& values, Convert&& f) {
   values.resize(bytes.size() / sizeof(T));
   for (std::size_t i = 0; i < values.size(); ++i) {
     T value;
@@ -56,7 +56,7 @@ void convert(std::span<const std::byte> bytes, std::vector<float>& values, Conve
 }
 
 template <class T>
-void cast(std::span<const std::byte> bytes, std::vector<float>& values) {
+void cast(std::span<const std::byte> bytes, Floats& values) {
   convert<T>(bytes, values, [](T value) { return static_cast<float>(value); });
 }
 
@@ -95,7 +95,7 @@ std::optional<Range> range_of(DataType type) {
   }
 }
 
-void to_floats(DataType type, std::span<const std::byte> bytes, std::vector<float>& values) {
+void to_floats(DataType type, std::span<const std::byte> bytes, Floats& values) {
   switch (type) {
     case DataType::boolean:
       return convert<std::uint8_t>(bytes, values, [](std::uint8_t b) { return b != 0 ? 1.0F : 0.0F; });

@@ -79,7 +79,7 @@ def setUpModule():
     scratch = tempfile.TemporaryDirectory()
     repository = os.path.join(scratch.name, "repository")
     train(os.path.join(repository, "digits", "1"))
-    server = Server(repository)
+    server = Server(repository, "--control")
     x = np.random.default_rng(1).integers(0, 256, (5, 1, 28, 28)).astype(np.float32)
     with triton.InferenceServerClient(server.address) as client:
         given = triton.InferInput("input", [5, 1, 28, 28], "FP32")

@@ -17,11 +17,11 @@ import urllib.request
 SOMA, MODEL = sys.argv[1:3]
 REQUESTS = int(sys.argv[3]) if len(sys.argv) > 3 else 200_000
 DIGIT = bytes(784)
-POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 784\r\n\r\n" + DIGIT
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 784\r\n\r\n" + DIGIT
 
 
 def start(port, *options, source=MODEL):
-    process = subprocess.Popen([SOMA, "serve", source, "--listen", f"127.0.0.1:{port}", *options], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([SOMA, "serve", source, "--listen", f"127.0.0.1:{port}", "--control", *options], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line.startswith("listening"):
             return process, int(line.rsplit(":", 1)[1])
@@ -67,7 +67,7 @@ def startup():
     for _ in range(20):
         began = time.monotonic()
         process, port = start(0)
-        while ask(port, b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n") != 200:
+        while ask(port, b"GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n") != 200:
             pass
         times.append((time.monotonic() - began) * 1000)
         process.terminate()
@@ -101,7 +101,7 @@ def crowd():
 def slow_body():
     process, port = start(0)
     with connect(port) as connection:
-        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 784\r\n\r\nabc")
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 784\r\n\r\nabc")
         began = time.monotonic()
         status = answer(connection)
         report("a body that stops gets 408", status == 408, f"after {time.monotonic() - began:.0f} s")

@@ -17,6 +17,7 @@ using http::Exchange;
 /// Writes down what it is asked, and answers with nothing.
 struct Recorder final : http::Application {
   std::vector<std::string> seen;
+  bool on_head(Exchange&) override { return true; }
   void on_request(Exchange& exchange) override {
     const http::Head& head = exchange.head;
     std::string all;
@@ -32,35 +33,81 @@ struct Recorder final : http::Application {
   void on_tick() override {}
 };
 
+/// One connection, its loop turned by hand.
+class ByHand {
+ public:
+  ByHand() {
+    thread_.application = &recorder;
+    thread_.total = &total_;
+    int ends[2];
+    SOMA_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+    client_ = ends[1];
+    http::TcpSocket socket(context_);
+    socket.assign(boost::asio::ip::tcp::v4(), ends[0]);
+    connection_ = new http::Connection(thread_, std::move(socket), nullptr);  // deletes itself
+    connection_->start();
+  }
+  ~ByHand() {
+    if (open()) connection_->abort();
+    turn();
+    ::close(client_);
+  }
+  ByHand(const ByHand&) = delete;
+  ByHand& operator=(const ByHand&) = delete;
+
+  void send(std::string_view bytes) {
+    while (!bytes.empty() && open()) {
+      const ssize_t sent = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
+      turn();
+    }
+  }
+  void turn() {
+    context_.restart();
+    context_.poll();
+    char answer[65536];
+    while (::recv(client_, answer, sizeof answer, 0) > 0) {
+    }
+  }
+  void tick(std::chrono::seconds later) {
+    if (open()) connection_->tick(http::Clock::now() + later);
+    turn();
+  }
+  [[nodiscard]] bool open() const { return thread_.connections != nullptr; }
+
+  Recorder recorder;
+
+ private:
+  boost::asio::io_context context_{1};
+  std::atomic<std::size_t> total_{0};
+  http::Thread thread_;
+  int client_ = -1;
+  http::Connection* connection_ = nullptr;
+};
+
 /// What one connection makes of `pieces`, each of them read before the next is sent.
 std::vector<std::string> read(const std::vector<std::string_view>& pieces) {
-  boost::asio::io_context context{1};
-  Recorder recorder;
-  std::atomic<std::size_t> total{0};
-  http::Thread thread;
-  thread.application = &recorder;
-  thread.total = &total;
-  int ends[2];
-  SOMA_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
-  http::TcpSocket socket(context);
-  socket.assign(boost::asio::ip::tcp::v4(), ends[0]);
-  auto* connection = new http::Connection(thread, std::move(socket), nullptr);  // deletes itself
-  connection->start();
-  char answer[65536];
-  for (std::string_view piece : pieces)
-    while (!piece.empty() && thread.connections != nullptr) {
-      const ssize_t sent = ::send(ends[1], piece.data(), piece.size(), MSG_NOSIGNAL);
-      if (sent > 0) piece.remove_prefix(static_cast<std::size_t>(sent));
-      context.restart();
-      context.poll();
-      while (::recv(ends[1], answer, sizeof answer, 0) > 0) {
-      }
-    }
-  if (thread.connections != nullptr) connection->abort();
-  context.restart();
-  context.poll();
-  ::close(ends[1]);
-  return recorder.seen;
+  ByHand connection;
+  for (const std::string_view piece : pieces) connection.send(piece);
+  return connection.recorder.seen;
+}
+
+TEST(Connection, JudgesABodyByItsLastSeconds) {
+  ByHand connection;
+  connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n" + std::string(10000000, 'x'));
+  connection.tick(std::chrono::seconds(11));  // much came in these
+  EXPECT_TRUE(connection.recorder.seen.empty());
+  connection.send(std::string(39000, 'x'));
+  connection.tick(std::chrono::seconds(22));  // 4 KiB a second would be more
+  EXPECT_EQ(connection.recorder.seen, std::vector<std::string>{"408"});
+
+  ByHand steady;
+  steady.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n");
+  for (int i = 1; i <= 20; ++i) {
+    steady.send(std::string(42000, 'x'));
+    steady.tick(std::chrono::seconds(11 * i));
+  }
+  EXPECT_TRUE(steady.recorder.seen.empty());
 }
 
 class Parse : public testing::TestWithParam<HttpCase> {};

@@ -41,7 +41,7 @@ TEST_F(RepositoryTest, ServesTheHighestVersionOfEachModel) {
   add("a", "10", 2);
   add("a", "next", 3);
   add("b", "1", 4);
-  const TestServer server({.source = directory});
+  const TestServer server({.source = directory, .control = true});
   EXPECT_EQ(server.call("GET", "/v2/models/a").json()["versions"], json({"10"}));
   EXPECT_EQ(server.call("GET", "/v2/models/a/versions/2").status, 404);
   EXPECT_EQ(index(server).size(), 2U);
@@ -50,7 +50,7 @@ TEST_F(RepositoryTest, ServesTheHighestVersionOfEachModel) {
 
 TEST_F(RepositoryTest, ANewVersionTakesOverAndABadOneDoesNot) {
   add("a", "1", 1);
-  const TestServer server({.source = directory});
+  const TestServer server({.source = directory, .control = true});
   add("a", "2", 2);
   EXPECT_EQ(server.call("POST", "/v2/repository/models/a/load").status, 200);
   EXPECT_EQ(server.call("GET", "/v2/models/a").json()["versions"], json({"2"}));
@@ -83,7 +83,7 @@ TEST_F(RepositoryTest, RefusesAModelWhoseWeightsAreNotFinite) {
 TEST_F(RepositoryTest, UnloadsAndLoadsAgain) {
   add("a", "1", 1);
   add("b", "1", 2);
-  const TestServer server({.source = directory});
+  const TestServer server({.source = directory, .control = true});
   EXPECT_EQ(server.call("POST", "/v2/repository/models/a/unload").status, 200);
   EXPECT_EQ(server.call("GET", "/v2/models/a/ready").status, 503);
   EXPECT_EQ(server.call("GET", "/v2/health/ready").status, 200);
@@ -97,7 +97,7 @@ TEST_F(RepositoryTest, UnloadsAndLoadsAgain) {
 TEST_F(RepositoryTest, IsNotReadyWhileAModelIsBroken) {
   add("a", "1", 1);
   spoil("b", "1");
-  const TestServer server({.source = directory});
+  const TestServer server({.source = directory, .control = true});
   EXPECT_EQ(server.call("GET", "/v2/health/ready").status, 503);
   EXPECT_EQ(server.call("GET", "/v2/models/b/ready").status, 503);
   EXPECT_EQ(server.call("POST", "/", std::string(16, 'x')).status, 200);
@@ -114,7 +114,7 @@ TEST_F(RepositoryTest, DoesNotStartWithNothingToServe) {
 
 TEST_F(RepositoryTest, SaysWhenThePortIsTaken) {
   add("a", "1", 1);
-  const TestServer server({.source = directory});
+  const TestServer server({.source = directory, .control = true});
   const std::string where = "127.0.0.1:" + std::to_string(server.port());
   const auto second = InferenceServer::start({.source = directory, .listen = where});
   ASSERT_FALSE(second.ok());
@@ -124,7 +124,7 @@ TEST_F(RepositoryTest, SaysWhenThePortIsTaken) {
 
 TEST_F(RepositoryTest, LosesNoRequestWhileVersionsChange) {
   add("a", "1", 1);
-  const TestServer server({.source = directory});
+  const TestServer server({.source = directory, .control = true});
   std::atomic<bool> stop{false};
   std::atomic<int> answered{0}, failed{0};
   std::vector<std::thread> users;
