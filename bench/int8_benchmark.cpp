@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "model/int8_network.h"
+#include "integer/executor.h"
+#include "model/check.h"
 #include "soma/device.h"
 
 namespace soma {
@@ -43,7 +44,7 @@ int measure(const char* file, const std::string& calibration, const std::string&
   batches.fill(0, std::min<std::int64_t>(kCalls, samples.count), x.data(), nullptr);
   auto real = Network::create(model.network, {1, 1, 1}).value();
   real.set_parameters(model.parameters).value();
-  auto fast = Int8Network::create(bytes, {1, 1, 1}).value();
+  auto fast = IntegerExecutor::create(integer_program(bytes).value(), {1, 1, 1}).value();
   std::vector<double> slow_times, fast_times;
   for (int round = 0; round < kRounds; ++round) {
     time_calls(real, x, slow_times);

@@ -62,6 +62,11 @@ inline constexpr std::int64_t packed_int8_size(std::int64_t taps, std::int64_t c
   return taps * int8_panels(columns) * kInt8Panel * 4;
 }
 
+/// Where byte `place` (of taps · 4) of a column's weights lies in what pack_int8 writes.
+inline constexpr std::int64_t packed_int8_place(std::int64_t columns, std::int64_t column, std::int64_t place) {
+  return ((place / 4 * int8_panels(columns) + column / kInt8Panel) * kInt8Panel + column % kInt8Panel) * 4 + place % 4;
+}
+
 /// w [columns, taps · 4] row by row → the order that product reads, zeros beyond the columns.
 void pack_int8(const std::int8_t* w, std::int64_t taps, std::int64_t columns, std::int8_t* packed) noexcept;
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "model/int8_chain.h"
+#include "integer/chain.h"
 
 namespace soma {
 namespace {
@@ -80,6 +80,15 @@ std::string model_problem(const Model& model, const ResolvedNetwork& network) {
     return chain ? quantization_problem(model, *chain, network) : chain.error().message;
   }
   return "";
+}
+
+Result<IntegerProgram> integer_program(const Model& model) {
+  SOMA_REQUIRE(model.quantization.has_value());
+  const auto network = resolve(model.network);
+  if (!network) return network.error();
+  if (const std::string problem = model_problem(model, *network); !problem.empty())
+    return Error{Error::Kind::data, "model: " + problem};
+  return make_program(model, *network, int8_chain(*network).value());
 }
 
 }  // namespace soma

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "model/int8_chain.h"
+#include "integer/chain.h"
 #include "model/onnx.h"
 
 namespace soma {

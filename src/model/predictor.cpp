@@ -4,15 +4,15 @@
 #include <algorithm>
 #include <variant>
 
+#include "integer/executor.h"
 #include "model/check.h"
-#include "model/int8_network.h"
 #include "model/reading.h"
 
 namespace soma {
 
 struct Predictor::State {
   Model model;
-  std::variant<Network, Int8Network> network;
+  std::variant<Network, IntegerExecutor> network;
   std::int64_t max_batch;
   std::vector<float> x, y;
 
@@ -38,17 +38,17 @@ void keep_worst(std::vector<Mistake>& kept, const Mistake& mistake, std::size_t 
   kept.pop_back();
 }
 
-Result<std::variant<Network, Int8Network>> network_of(const Model& model, const NetworkSpec& spec,
-                                                      const NetworkOptions& options) {
+Result<std::variant<Network, IntegerExecutor>> network_of(const Model& model, const ResolvedNetwork& resolved,
+                                                          const NetworkOptions& options) {
   if (model.quantization) {
-    auto network = Int8Network::create(model, options);
+    auto network = IntegerExecutor::create(make_program(model, resolved, int8_chain(resolved).value()), options);
     if (!network) return network.error();
-    return std::variant<Network, Int8Network>(std::move(*network));
+    return std::variant<Network, IntegerExecutor>(std::move(*network));
   }
-  auto network = Network::create(spec, options);
+  auto network = Network::create(resolved.spec, options);
   if (!network) return network.error();
   if (const auto set = network->set_parameters(model.parameters); !set) return set.error();
-  return std::variant<Network, Int8Network>(std::move(*network));
+  return std::variant<Network, IntegerExecutor>(std::move(*network));
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ Result<Predictor> Predictor::create(const Model& model, const NetworkOptions& op
   if (!resolved) return resolved.error();
   if (const std::string problem = model_problem(model, *resolved); !problem.empty())
     return Error{Error::Kind::data, "model: " + problem};
-  auto network = network_of(model, resolved->spec, options);
+  auto network = network_of(model, *resolved, options);
   if (!network) return network.error();
   const auto floats = [&](std::int64_t row) { return std::vector<float>(static_cast<std::size_t>(options.max_batch * row)); };
   auto x = floats(elements(resolved->spec.input)), y = floats(elements(resolved->shapes.back()));

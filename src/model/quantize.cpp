@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "integer/chain.h"
 #include "model/check.h"
-#include "model/int8_chain.h"
 
 namespace soma {
 namespace {

@@ -53,8 +53,12 @@ class Net {
   /// statistics.
   [[nodiscard]] T* parameters() { return shared_ != nullptr ? shared_ : parameters_.data(); }
   [[nodiscard]] const T* parameters() const { return shared_ != nullptr ? shared_ : parameters_.data(); }
-  /// From now on another network's of the same plan, which this one only reads (batch norm would write statistics).
-  void use_parameters(T* shared) { shared_ = shared; }
+  /// From now on another network's of the same plan, which this one only reads (batch norm would write statistics). Its own are
+  /// given back.
+  void use_parameters(T* shared) {
+    shared_ = shared;
+    parameters_ = {};
+  }
   [[nodiscard]] T* parameter_gradients() { return parameter_gradients_.data(); }
 
   /// An arena laid out as the parameters (weights, gradients, optimizer state) → published tensors in network order, and back.

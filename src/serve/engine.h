@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/team.h"
-#include "model/int8_network.h"
+#include "integer/executor.h"
 #include "nn/net.h"
 #include "soma/error.h"
 #include "soma/model.h"
@@ -33,6 +33,8 @@ struct LayerActivation {
 class Engine {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Engine>> create(const Model& model, std::int64_t max_batch);
+  /// For another thread: the same model and batch, the same weights in memory, which neither writes.
+  [[nodiscard]] std::unique_ptr<Engine> twin() const;
 
   /// Preprocesses `count` samples into rows [row, row + count) of the next batch. Allocates nothing.
   void fill(std::int64_t row, const std::byte* samples, std::int64_t count, Layout layout) noexcept;
@@ -46,20 +48,33 @@ class Engine {
   /// Row 0 as the network saw it.
   [[nodiscard]] LayerActivation input_activation() const;
 
-  [[nodiscard]] std::int64_t max_batch() const { return net_.plan().max_batch; }
+  [[nodiscard]] std::int64_t max_batch() const { return shared_->max_batch; }
   [[nodiscard]] std::int64_t sample_size() const { return raw_.sample_size(); }
-  [[nodiscard]] std::int64_t output_size() const { return net_.output_size(); }
+  [[nodiscard]] std::int64_t output_size() const { return elements(shared_->network.shapes.back()); }
 
  private:
-  [[nodiscard]] LayerActivation row(ValueId id) const;
-  Engine(Plan plan, const Kernels<float>& kernels, const Model& model);
+  /// What the engines of a model have in common: one set of weights, in real numbers or in 8 bits.
+  struct Shared {
+    ResolvedNetwork network;
+    std::vector<PreprocessStep> steps;
+    std::vector<float> table;  // what each byte becomes, when all steps are affine per channel
+    Shape input;               // of a raw sample
+    std::int64_t max_batch = 0;
+    const Kernels<float>* kernels = nullptr;
+    std::optional<Quantization> quantization;
+    std::shared_ptr<const ExecutorPlan> bytes;  // with a quantization
+    Plan plan;                                  // without one
+    Block<float> parameters;
+  };
+  explicit Engine(std::shared_ptr<const Shared> shared);
+  [[nodiscard]] const float* input() const { return bytes_ ? x_.data() : net_->value(0); }
+
+  std::shared_ptr<const Shared> shared_;
   Team team_{1};
-  Net<float> net_;
-  std::optional<Int8Network> bytes_;  // computes in place of net_, when the model is in 8 bits
-  std::vector<float> y_;              // of bytes_
-  std::vector<PreprocessStep> steps_;
-  Dataset raw_;               // one sample of floats, channels last, on its way through the steps
-  std::vector<float> table_;  // what each byte becomes, when all steps are affine per channel
+  std::optional<Net<float>> net_;
+  std::optional<IntegerExecutor> bytes_;  // in place of net_, when the model is in 8 bits
+  std::vector<float> x_, y_;              // of bytes_
+  Dataset raw_;                           // one sample of floats, channels last, on its way through the steps
 };
 
 }  // namespace soma

@@ -105,11 +105,12 @@ Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name,
   Result<Model> model = read_onnx(found.file);
   if (!model) return model.error();
   auto version = std::make_shared<ServedVersion>();
+  auto first = Engine::create(*model, max_batch_);
+  if (!first) return first.error();
   for (int i = 0; i < threads_; ++i) {
-    auto engine = Engine::create(*model, max_batch_);
-    if (!engine) return engine.error();
-    if (const auto warm = warm_up(**engine, (*engine)->sample_size()); !warm) return warm.error();
-    version->engines.push_back(std::move(*engine));
+    version->engines.push_back(i == 0 ? std::move(*first) : version->engines[0]->twin());
+    Engine& engine = *version->engines.back();
+    if (const auto warm = warm_up(engine, engine.sample_size()); !warm) return warm.error();
   }
   for (const Tensor& tensor : model->parameters) version->parameters += static_cast<std::int64_t>(tensor.values.size());
   model->parameters = {};

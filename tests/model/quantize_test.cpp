@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "model/int8_chain.h"
+#include "integer/chain.h"
 #include "model/zoo.h"
 
 namespace soma {

@@ -62,5 +62,21 @@ TEST(Engine, ShowsWhatLayersOfAModelInEightBitsMakeOfTheSample) {
   EXPECT_EQ(engine->activations().back().values, predicted(bytes, samples));
 }
 
+TEST(Engine, TwinsAnswerAlikeFromOneSetOfWeights) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "engine-twins.onnx";
+  write_small_model(file, 5);
+  const Model model = read_onnx(file).value();
+  std::filesystem::remove(file);
+  const Dataset samples = samples_for(model, 3);
+  for (const Model& each : {model, quantize(model, samples).value()}) {
+    auto first = Engine::create(each, 3).value();
+    const auto second = first->twin();
+    first.reset();  // the weights stay
+    second->fill(0, std::as_bytes(std::span(samples.bytes)).data(), 3, Layout::bytes);
+    const float* y = second->run(3);
+    EXPECT_EQ(std::vector<float>(y, y + 3 * second->output_size()), predicted(each, samples));
+  }
+}
+
 }  // namespace
 }  // namespace soma::test

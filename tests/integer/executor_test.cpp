@@ -1,5 +1,5 @@
 // int8 models → the same outputs, bit for bit, as the arithmetic of docs/quantization.md written out in loops.
-#include "model/int8_network.h"
+#include "integer/executor.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,8 @@
 
 #include "allocations.h"
 #include "core/random.h"
-#include "model/int8_chain.h"
+#include "integer/interpreter.h"
+#include "model/check.h"
 #include "model/zoo.h"
 
 namespace soma {
@@ -178,9 +179,9 @@ std::vector<Case> cases() {
   };
 }
 
-class Int8Networks : public testing::TestWithParam<Case> {};
+class IntegerPrograms : public testing::TestWithParam<Case> {};
 
-TEST_P(Int8Networks, AreTheArithmeticOnEveryInstructionSet) {
+TEST_P(IntegerPrograms, AreTheArithmeticOnEveryInstructionSet) {
   const Case& each = GetParam();
   const Dataset samples = samples_of(each.input, 29, each.low);
   const Model model = quantize(make_model(each.input, each.nodes), samples).value();
@@ -192,7 +193,7 @@ TEST_P(Int8Networks, AreTheArithmeticOnEveryInstructionSet) {
   }
   for (const Int8Kernels* kernels : usable_int8_kernels())
     for (const int threads : {1, 3}) {
-      auto network = Int8Network::create(model, {29, threads, 1}, kernels).value();
+      auto network = IntegerExecutor::create(integer_program(model).value(), {29, threads, 1}, kernels).value();
       for (const std::int64_t rows : {29, 1, 13}) {
         std::vector<float> y(static_cast<std::size_t>(rows * 3));
         network.forward(samples.floats.data(), y.data(), rows);
@@ -201,7 +202,43 @@ TEST_P(Int8Networks, AreTheArithmeticOnEveryInstructionSet) {
     }
 }
 
-TEST_P(Int8Networks, AreCloseToTheirFloats) {
+TEST_P(IntegerPrograms, AreInterpretedAsTheArithmeticSays) {
+  const Case& each = GetParam();
+  const Dataset samples = samples_of(each.input, 5, each.low);
+  const Model model = quantize(make_model(each.input, each.nodes), samples).value();
+  const IntegerProgram program = integer_program(model).value();
+  std::vector<std::uint8_t> x(static_cast<std::size_t>(program.inputs()));
+  for (std::size_t i = 0; i < 5; ++i) {
+    const float* sample = samples.floats.data() + i * x.size();
+    reference_int8_kernels().quantize(sample, program.input_scale, program.values[0].zero, x.data(), program.inputs());
+    const auto sums = interpret(program, x).sums;
+    std::vector<float> y;
+    for (std::size_t o = 0; o < sums.size(); ++o) {
+      y.push_back(static_cast<float>(sums[o]) * program.output_scales[o]);
+      if (!program.tail.empty()) y.back() = std::max(0.0F, y.back());
+    }
+    EXPECT_EQ(y, by_hand(model, sample));
+  }
+}
+
+TEST_P(IntegerPrograms, ComeBackOutOfWhatKernelsRead) {
+  const Case& each = GetParam();
+  const Model model = quantize(make_model(each.input, each.nodes), samples_of(each.input, 29, each.low)).value();
+  const IntegerProgram program = integer_program(model).value(), back = program_of(make_executor_plan(program).value());
+  for (std::size_t i = 0; i < program.steps.size(); ++i)
+    if (const auto* step = std::get_if<IntegerProduct>(&program.steps[i])) {
+      EXPECT_EQ(std::get<IntegerProduct>(back.steps[i]).weights, step->weights);
+    }
+  const auto real = real_parameters(back, *model.quantization, parameter_shapes(resolve(model.network).value()));
+  ASSERT_EQ(real.size(), model.parameters.size());
+  for (std::size_t i = 0; i < real.size(); ++i) {
+    EXPECT_EQ(real[i].name, model.parameters[i].name);
+    EXPECT_EQ(real[i].shape, model.parameters[i].shape);
+    EXPECT_EQ(real[i].values, model.parameters[i].values);
+  }
+}
+
+TEST_P(IntegerPrograms, AreCloseToTheirFloats) {
   const Case& each = GetParam();
   const Dataset samples = samples_of(each.input, 64, each.low);
   const Model model = make_model(each.input, each.nodes);
@@ -215,13 +252,15 @@ TEST_P(Int8Networks, AreCloseToTheirFloats) {
   EXPECT_LT(std::sqrt(error / power), 0.03);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, Int8Networks, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Every, IntegerPrograms, testing::ValuesIn(cases()),
                          [](const auto& parameter) { return parameter.param.name; });
 
-TEST(Int8Network, AllocatesNothingWhenWarm) {
+TEST(IntegerExecutor, AllocatesNothingWhenWarm) {
   const Case lenet = cases()[3];
   const Dataset samples = samples_of(lenet.input, 20);
-  auto network = Int8Network::create(quantize(make_model(lenet.input, lenet.nodes), samples).value(), {20, 2, 1}).value();
+  auto network = IntegerExecutor::create(integer_program(quantize(make_model(lenet.input, lenet.nodes), samples).value()).value(),
+                                         {20, 2, 1})
+                     .value();
   std::vector<float> y(60);
   network.forward(samples.floats.data(), y.data(), 20);
   const AllocationCounter counter;

@@ -1,5 +1,5 @@
 // a network → the groups of layers that 8-bit inference computes at once, or the layer that has no form in 8 bits.
-#include "model/int8_chain.h"
+#include "integer/chain.h"
 
 #include <fmt/format.h>
 
@@ -107,6 +107,8 @@ std::string quantization_problem(const Model& model, const Int8Chain& chain, con
     if (!is_scale(layer.input.scale) || layer.input.zero < 0 || layer.input.zero > 255)
       return wrong(
           fmt::format("wanted a scale above 0 and a zero in 0 to 255, got {} and {}", layer.input.scale, layer.input.zero));
+    if (chain.groups[g].relu && g + 1 < layers.size() && layers[g + 1].input.zero != 0)
+      return wrong(fmt::format("wanted a zero of 0 behind its relu, got {}", layers[g + 1].input.zero));
     for (std::size_t c = 0; c < outputs; ++c) {
       if (!is_scale(layer.weight_scales[c]) || !is_scale(sum_scale(layer, c)))
         return wrong(fmt::format("wanted scales above 0, got {} for the weights of output {}", layer.weight_scales[c], c));

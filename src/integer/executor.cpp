@@ -1,11 +1,10 @@
-// an int8 Model → its network compiled for prediction: rows in, rows out, bytes in between.
-#include "model/int8_network.h"
+// an IntegerProgram → its network compiled for prediction: rows of floats in, rows of floats out, bytes in between.
+#include "integer/executor.h"
 
 #include <algorithm>
 
 #include "core/team.h"
 #include "kernels/kernels.h"
-#include "model/int8_plan.h"
 #include "nn/visit.h"
 
 namespace soma {
@@ -14,7 +13,7 @@ namespace {
 /// Samples that travel together through one member's arena.
 struct Rows {
   const Int8Kernels& kernels;
-  const Int8Plan& plan;
+  const ExecutorPlan& plan;
   std::uint8_t* arena;
   std::int32_t* sums;  // of the last layer
   std::int64_t count;
@@ -80,8 +79,10 @@ void run(const BytePoolStep& s, const Rows& rows) {
 
 }  // namespace
 
-struct Int8Network::State {
-  Int8Plan plan;
+struct IntegerExecutor::State {
+  std::shared_ptr<const ExecutorPlan> shared;
+  const ExecutorPlan& plan = *shared;
+  const IntegerProgram& program = plan.program;
   const Int8Kernels& bytes;
   const Kernels<float>& floats;
   std::int64_t max_batch;
@@ -89,13 +90,14 @@ struct Int8Network::State {
   std::vector<Block<std::uint8_t>> arenas;  // one per member
   std::vector<Block<std::int32_t>> sums;
 
-  State(Int8Plan made, const Int8Kernels& byte_kernels, const Kernels<float>& float_kernels, const NetworkOptions& options)
-      : plan(std::move(made)), bytes(byte_kernels), floats(float_kernels), max_batch(options.max_batch), team(options.threads) {
+  State(std::shared_ptr<const ExecutorPlan> made, const Int8Kernels& byte_kernels, const Kernels<float>& float_kernels,
+        const NetworkOptions& options)
+      : shared(std::move(made)), bytes(byte_kernels), floats(float_kernels), max_batch(options.max_batch), team(options.threads) {
     for (int member = 0; member < team.size(); ++member) {
       const Block<std::uint8_t>& arena = arenas.emplace_back(plan.arena);
       for (const ByteValue& value : plan.values)
         std::fill_n(arena.data() + value.offset, kInt8Rows * value.step, static_cast<std::uint8_t>(value.zero));
-      sums.emplace_back(kInt8Rows * plan.outputs);
+      sums.emplace_back(kInt8Rows * program.outputs());
     }
   }
 
@@ -104,41 +106,45 @@ struct Int8Network::State {
     const Rows all{bytes, plan, arenas[place].data(), sums[place].data(), rows};
     const ByteValue& input = plan.values[0];
     const bool whole = input.margin_h == 0 && input.margin_w == 0;
-    const std::int64_t lines = whole ? 1 : input.h, line = plan.inputs / lines;
+    const std::int64_t outputs = program.outputs(), lines = whole ? 1 : input.h, line = program.inputs() / lines;
     for (std::int64_t i = 0; i < rows * lines; ++i)
-      bytes.quantize(x + i * line, plan.input_scale, input.zero,
+      bytes.quantize(x + i * line, program.input_scale, input.zero,
                      all.bytes(0, i / lines) + input.inside() + i % lines * input.row(), line);
-    for (const Int8Step& step : plan.steps) std::visit([&](const auto& each) { run(each, all); }, step);
+    for (const ExecutorStep& step : plan.steps) std::visit([&](const auto& each) { run(each, all); }, step);
     for (std::int64_t i = 0; i < rows; ++i)
-      for (std::int64_t j = 0; j < plan.outputs; ++j)
-        y[i * plan.outputs + j] =
-            static_cast<float>(all.sums[i * plan.outputs + j]) * plan.output_scales[static_cast<std::size_t>(j)];
-    for (const Layer& layer : plan.tail)
-      std::visit(Visit{[&](const Activation& f) { floats.activate(f, y, y, rows * plan.outputs); },
-                       [&](const Softmax& f) { floats.softmax(f.log, y, y, rows, plan.outputs); }, [](const auto&) {}},
+      for (std::int64_t j = 0; j < outputs; ++j)
+        y[i * outputs + j] = static_cast<float>(all.sums[i * outputs + j]) * program.output_scales[static_cast<std::size_t>(j)];
+    for (const Layer& layer : program.tail)
+      std::visit(Visit{[&](const Activation& f) { floats.activate(f, y, y, rows * outputs); },
+                       [&](const Softmax& f) { floats.softmax(f.log, y, y, rows, outputs); }, [](const auto&) {}},
                  layer);
   }
 };
 
-Int8Network::Int8Network(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Int8Network::Int8Network(Int8Network&&) noexcept = default;
-Int8Network& Int8Network::operator=(Int8Network&&) noexcept = default;
-Int8Network::~Int8Network() = default;
+IntegerExecutor::IntegerExecutor(std::unique_ptr<State> state) : state_(std::move(state)) {}
+IntegerExecutor::IntegerExecutor(IntegerExecutor&&) noexcept = default;
+IntegerExecutor& IntegerExecutor::operator=(IntegerExecutor&&) noexcept = default;
+IntegerExecutor::~IntegerExecutor() = default;
 
-Result<Int8Network> Int8Network::create(const Model& model, const NetworkOptions& options, const Int8Kernels* kernels) {
-  SOMA_REQUIRE(model.quantization.has_value() && options.max_batch >= 1);
+Result<IntegerExecutor> IntegerExecutor::create(std::shared_ptr<const ExecutorPlan> plan, const NetworkOptions& options,
+                                                const Int8Kernels* kernels) {
+  SOMA_REQUIRE(options.max_batch >= 1);
   const auto floats = select_kernels();
   if (!floats) return floats.error();
-  auto plan = make_int8_plan(model);
-  if (!plan) return plan.error();
   const Int8Kernels& bytes = kernels != nullptr ? *kernels : int8_kernels_for((*floats)->target);
-  return Int8Network(std::make_unique<State>(std::move(*plan), bytes, **floats, options));
+  return IntegerExecutor(std::make_unique<State>(std::move(plan), bytes, **floats, options));
 }
 
-std::int64_t Int8Network::input_size() const { return state_->plan.inputs; }
-std::int64_t Int8Network::output_size() const { return state_->plan.outputs; }
+Result<IntegerExecutor> IntegerExecutor::create(IntegerProgram program, const NetworkOptions& options,
+                                                const Int8Kernels* kernels) {
+  auto plan = make_executor_plan(std::move(program));
+  if (!plan) return plan.error();
+  return create(std::make_shared<const ExecutorPlan>(std::move(*plan)), options, kernels);
+}
 
-void Int8Network::forward(const float* x, float* y, std::int64_t rows) {
+const ExecutorPlan& IntegerExecutor::plan() const { return state_->plan; }
+
+void IntegerExecutor::forward(const float* x, float* y, std::int64_t rows) {
   SOMA_REQUIRE(rows >= 1 && rows <= state_->max_batch);
   // Sums of integers are exact, so a cut by the number of threads changes nothing.
   const std::int64_t each = (rows + state_->team.size() - 1) / state_->team.size(), block = std::min(kInt8Rows, each);

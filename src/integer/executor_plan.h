@@ -1,4 +1,4 @@
-// an int8 Model → Int8Plan: the steps of a pass, where the bytes lie, and the weights as the kernels read them.
+// an IntegerProgram → ExecutorPlan: where the bytes lie, which steps are one, and the weights as the kernels read them.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "core/arena.h"
+#include "integer/program.h"
 #include "kernels/int8.h"
-#include "model/int8_chain.h"
 
 namespace soma {
 
-/// One sample's bytes between two layers, channels last, with a margin of zeros (the byte that means 0) for the padding of the
+/// One sample's bytes between two steps, channels last, with a margin of zeros (the byte that means 0) for the padding of the
 /// convolution that reads it. The margin is written once; whoever fills the value writes inside it.
 struct ByteValue {
   std::int64_t h = 1, w = 1, c = 1, margin_h = 0, margin_w = 0;
@@ -24,17 +24,24 @@ struct ByteValue {
   [[nodiscard]] std::int64_t inside() const { return margin_h * row() + margin_w * c; }
 };
 
-/// conv2d or linear with bias, relu, max-pool and rounding.
+/// Bytes of the input that lie one after the other for one output and get whole taps of four: `count` of them, `length` long.
+struct TapRuns {
+  std::int64_t count = 1, length = 0, across = 1;  ///< across: in a row of the kernel
+  [[nodiscard]] std::int64_t taps() const { return (length + 3) / 4; }
+};
+
+/// A product with bias, max-pool and rounding.
 struct ProductStep {
   std::size_t x = 0, y = 0;  ///< values; y of the last step is not used
-  bool flat = false;         ///< linear: a row per sample, all samples in one product
+  bool flat = false;         ///< one output place and no margin: a row per sample, all samples in one product
   bool last = false;         ///< leaves sums
   std::int64_t out = 0, taps = 0;
-  std::int64_t rows = 0, columns = 0;         ///< of its output, after pooling
+  std::int64_t rows = 1, columns = 1;         ///< of its output, after pooling
   std::int64_t row_step = 0, pixel_step = 0;  ///< bytes of x from one output row or pixel to the next
+  TapRuns runs;
   std::vector<std::int32_t> window, tap;
   Block<std::int8_t> weights;
-  std::vector<std::int32_t> bias, multiplier, shift;
+  std::vector<std::int32_t> bias, multiplier, shift;  ///< whole panels
 };
 
 /// Max-pooling that its convolution could not take along: windows that overlap or have padding.
@@ -43,21 +50,22 @@ struct BytePoolStep {
   Pool pool;
 };
 
-using Int8Step = std::variant<ProductStep, BytePoolStep>;
+using ExecutorStep = std::variant<ProductStep, BytePoolStep>;
 
-struct Int8Plan {
+/// Read only once it is made: any number of executors share one.
+struct ExecutorPlan {
   std::vector<ByteValue> values;  ///< values[0] is the network's input
-  std::vector<Int8Step> steps;
-  float input_scale = 1;
-  std::vector<float> output_scales;  ///< real number = sum · scale
-  std::vector<Layer> tail;           ///< in real numbers, on the outputs
-  std::int64_t inputs = 0, outputs = 0;
+  std::vector<ExecutorStep> steps;
   std::int64_t arena = 0;  ///< bytes for kInt8Rows samples
+  IntegerProgram program;  ///< its weights taken out: `steps` has them
 };
 
 /// Samples that one thread takes through the network together: enough for a linear layer to read its weights once for all.
 inline constexpr std::int64_t kInt8Rows = 12;
 
-[[nodiscard]] Result<Int8Plan> make_int8_plan(const Model& model);
+[[nodiscard]] Result<ExecutorPlan> make_executor_plan(IntegerProgram program);
+
+/// The program a plan was made of, weights included.
+IntegerProgram program_of(const ExecutorPlan& plan);
 
 }  // namespace soma
