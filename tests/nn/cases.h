@@ -47,6 +47,18 @@ inline std::vector<Case> cases() {
       image("conv_relu_pool", {{"", Conv2d{.out = 5, .kernel_h = 3, .kernel_w = 3, .padding_h = 1, .padding_w = 1}, {}, {}},
                                {"", act(Activation::Kind::relu), {}, {}},
                                {"", Pool{}, {}, {}}}),
+      image("conv_groups_relu_pool", {{"", Conv2d{.out = 6, .kernel_h = 2, .kernel_w = 3, .padding_w = 1, .groups = 2}, {}, {}},
+                                      {"", act(Activation::Kind::relu), {}, {}},
+                                      {"", Pool{}, {}, {}}}),
+      image("conv_depthwise_pool", {{"", Conv2d{.out = 8, .kernel_h = 2, .kernel_w = 2, .groups = 4}, {}, {}},
+                                    {"", Pool{.size_h = 3, .size_w = 2, .stride_h = 3, .stride_w = 2}, {}, {}},
+                                    {"", act(Activation::Kind::elu, 0.5), {}, {}}}),
+      image("conv_144_runs",  // more than one product's segments: kSegments
+            {{"", Conv2d{.out = 2, .kernel_h = 12, .kernel_w = 12, .padding_h = 4, .padding_w = 9, .dilation_w = 2}, {}, {}}}),
+      Case{"conv_131_rows",  // of windows, likewise
+           {1, 131, 3},
+           {{"first", Conv2d{.out = 2, .kernel_h = 1, .kernel_w = 1}, {}, {}},
+            {"", Conv2d{.out = 3, .kernel_h = 3, .kernel_w = 3, .padding_h = 1, .padding_w = 1}, {}, {}}}},
       image("conv_pool_tanh", {{"", Conv2d{.out = 16, .kernel_h = 2, .kernel_w = 2}, {}, {}},
                                {"", Pool{.size_h = 3, .size_w = 2, .stride_h = 3, .stride_w = 2}, {}, {}},
                                {"", act(Activation::Kind::tanh), {}, {}}}),
