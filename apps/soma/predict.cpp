@@ -27,20 +27,24 @@ struct Answer {
   Prediction prediction;
 };
 
-std::string top_classes(const Prediction& prediction, const std::vector<std::string>& classes) {
+std::string shown(float output, bool probability) { return probability ? percent(output) : fmt::format("{:.4f}", output); }
+
+std::string top_classes(const Prediction& prediction, const Model& model) {
+  const bool probabilities = gives_probabilities(model.loss, model.network);
   std::vector<std::size_t> order(prediction.probabilities.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const std::size_t shown = std::min<std::size_t>(3, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(),
+  const std::size_t top = std::min<std::size_t>(3, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(),
                     [&](auto a, auto b) { return prediction.probabilities[a] > prediction.probabilities[b]; });
   std::string text;
-  for (std::size_t i = 0; i < shown; ++i)
-    text += fmt::format("{}{} {}", i > 0 ? "  " : "", classes[order[i]], percent(prediction.probabilities[order[i]]));
+  for (std::size_t i = 0; i < top; ++i)
+    text += fmt::format("{}{} {}", i > 0 ? "  " : "", model.class_names[order[i]],
+                        shown(prediction.probabilities[order[i]], probabilities));
   return text;
 }
 
 void print_answers(const std::vector<Answer>& answers, const Model& model) {
-  const bool coded = !model.loss.codes.empty();
+  const bool coded = !model.loss.codes.empty(), probabilities = gives_probabilities(model.loss, model.network);
   std::vector<Row> rows;
   for (const Answer& answer : answers) {
     const Prediction& prediction = answer.prediction;
@@ -49,25 +53,26 @@ void print_answers(const std::vector<Answer>& answers, const Model& model) {
     if (coded)
       row.push_back(fmt::format("{:.4f}", prediction.probabilities.front()));
     else
-      row.insert(row.end(), {percent(prediction.probabilities[label]), top_classes(prediction, model.class_names)});
+      row.insert(row.end(), {shown(prediction.probabilities[label], probabilities), top_classes(prediction, model)});
     rows.push_back(std::move(row));
   }
-  print_table(stdout, coded ? Row{"file", "class", "output"} : Row{"file", "class", "probability", "top 3"}, rows,
-              coded ? "llr" : "llrl");
+  const std::string what = probabilities ? "probability" : "output";
+  print_table(stdout, coded ? Row{"file", "class", what} : Row{"file", "class", what, "top 3"}, rows, coded ? "llr" : "llrl");
 }
 
 nlohmann::ordered_json as_json(const std::vector<Answer>& answers, const Model& model, const std::string& file) {
+  const bool probabilities = gives_probabilities(model.loss, model.network);
   nlohmann::ordered_json predictions = nlohmann::ordered_json::array();
   for (const Answer& answer : answers) {
     const Prediction& prediction = answer.prediction;
     const auto label = static_cast<std::size_t>(prediction.label);
     nlohmann::ordered_json entry = {
         {"file", answer.file}, {"row", answer.row}, {"label", label}, {"class", model.class_names[label]}};
-    if (model.loss.codes.empty()) {
-      entry["probability"] = prediction.probabilities[label];
-      entry["probabilities"] = prediction.probabilities;
-    } else {
+    if (!model.loss.codes.empty()) {
       entry["output"] = prediction.probabilities.front();
+    } else {
+      entry[probabilities ? "probability" : "output"] = prediction.probabilities[label];
+      entry[probabilities ? "probabilities" : "outputs"] = prediction.probabilities;
     }
     predictions.push_back(std::move(entry));
   }

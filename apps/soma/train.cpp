@@ -2,10 +2,10 @@
 #include "soma/train.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -104,10 +104,13 @@ Result<Config> resolve_config(const Options& options) {
   return config;
 }
 
+/// Of this program alone: getrusage would count what the process held before it became soma.
 std::int64_t peak_memory() {
-  struct rusage use {};
-  ::getrusage(RUSAGE_SELF, &use);
-  return std::int64_t{use.ru_maxrss} * 1024;
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word)
+    if (std::int64_t kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  return 0;
 }
 
 nlohmann::ordered_json as_json(const TrainReport& report, const std::optional<Evaluation>& test, const Config& config,
@@ -125,6 +128,8 @@ nlohmann::ordered_json as_json(const TrainReport& report, const std::optional<Ev
   json["name"] = config.name;
   json["epochs"] = report.history.size();
   json["samples"] = report.samples;
+  json["steps"] = report.steps;
+  json["left_out_steps"] = report.left_out_steps;
   json["train_seconds"] = report.train_seconds;
   json["total_seconds"] = total_seconds;
   json["epoch_seconds"] = seconds;
@@ -182,6 +187,9 @@ void introduce(const Say& say, const Config& config, const RunData& data) {
 void conclude(const Say& say, const Config& config, const TrainReport& report, const std::optional<Evaluation>& test,
               const fs::path& out) {
   if (report.stopped_early) say("stopped early: the validation loss did not get better; the best model is kept\n");
+  if (report.left_out_steps > 0)
+    say("half precision: {} of {} steps were left out, as their gradient was not finite at the loss scale of the time\n",
+        grouped(report.left_out_steps), grouped(report.steps + report.left_out_steps));
   if (test)
     say("{} ({} of {}), loss {:.4f}\n", bold("test accuracy " + percent(test->accuracy), say.stream()),
         std::llround(test->accuracy * static_cast<double>(test->samples)), test->samples, test->loss);

@@ -69,14 +69,14 @@ struct Model {
 /// What a model says of one sample.
 struct Prediction {
   std::int32_t label = 0;            ///< index into class_names
-  std::vector<float> probabilities;  ///< one per class; for coded outputs the one raw value
+  std::vector<float> probabilities;  ///< one per class, or what gives_probabilities() says no to: the outputs as they are
 };
 
 /// A sample the model was wrong about.
 struct Mistake {
   std::int64_t sample = 0;            ///< position in the data set
   std::int32_t label = 0, given = 0;  ///< its class, and the model's answer
-  double probability = 0;             ///< of the answer; for coded outputs the raw value
+  double probability = 0;             ///< of the answer, as in Prediction
   double loss = 0;
 };
 
@@ -112,6 +112,10 @@ class Predictor {
 
 /// What load_dataset and load_samples need to read data as this model wants it: image shape, columns, class names, label.
 [[nodiscard]] DataOptions data_options(const Model& model);
+
+/// Whether what a prediction says of each class is a probability: no with codes, and with the quadratic loss only behind a
+/// softmax.
+[[nodiscard]] bool gives_probabilities(const LossConfig& loss, const NetworkSpec& network);
 
 /// One output row → class and probabilities, as the loss defines it (softmax of logits, exp of log-probabilities, nearest code).
 void read_output(const LossConfig& loss, std::span<const float> y, Prediction& prediction);

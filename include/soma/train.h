@@ -17,7 +17,8 @@
 
 namespace soma {
 
-/// One row of history.csv. Loss and accuracy are those seen while training, before each step's update.
+/// One row of history.csv. Loss and accuracy are those seen while training, before each step's update. Both losses are what the
+/// run makes small, class weights and label smoothing included, penalties not.
 struct EpochRecord {
   std::int64_t epoch = 0;  ///< 1-based
   double loss = 0, accuracy = 0;
@@ -46,6 +47,8 @@ struct TrainReport {
   std::vector<EpochRecord> history;  ///< all epochs of the run, those before a resume included
   double train_seconds = 0;          ///< training loops alone, all epochs
   std::int64_t samples = 0;          ///< samples in an epoch
+  std::int64_t steps = 0;            ///< of the optimizer, in all epochs
+  std::int64_t left_out_steps = 0;   ///< fp16: whose gradient was not finite at the loss scale of the time; not among `steps`
   std::int64_t parameters = 0;
   std::int64_t flops_per_sample = 0;  ///< of one training step, counted densely: forward + backward
   int threads = 0;

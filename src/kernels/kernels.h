@@ -145,6 +145,7 @@ template <class T>
 struct Update {
   OptimizerConfig::Kind kind = OptimizerConfig::Kind::sgd;
   T rate = 0, momentum = 0, rho = 0, beta1 = 0, beta2 = 0, epsilon = 0;
+  T rest_rho = 1, rest1 = 1, rest2 = 1;  ///< 1−rho, 1−β1, 1−β2, taken before rounding: near 1 a rounded β leaves few digits of it
   T step1 = 0, step2 = 0, root2 = 1;
   T gradient_scale = 1, clip_value = 0, l1 = 0, l2 = 0, weight_decay = 0;
 };

@@ -30,21 +30,21 @@ void step(const Update<T>& u, T& w, T g, T* s0, T* s1) {
       w -= u.rate * g / (std::sqrt(*s0) + u.epsilon);
       return;
     case adadelta: {
-      *s0 = u.rho * *s0 + (T(1) - u.rho) * g * g;
+      *s0 = u.rho * *s0 + u.rest_rho * g * g;
       const T d = g * (std::sqrt(*s1 + u.epsilon) / std::sqrt(*s0 + u.epsilon));
-      *s1 = u.rho * *s1 + (T(1) - u.rho) * d * d;
+      *s1 = u.rho * *s1 + u.rest_rho * d * d;
       w -= u.rate * d;
       return;
     }
     case rmsprop:
-      *s0 = u.rho * *s0 + (T(1) - u.rho) * g * g;
+      *s0 = u.rho * *s0 + u.rest_rho * g * g;
       w -= u.rate * g / (std::sqrt(*s0) + u.epsilon);
       return;
     case adam:
     case adamw:
     case nadam:
-      *s0 = u.beta1 * *s0 + (T(1) - u.beta1) * g;
-      *s1 = u.beta2 * *s1 + (T(1) - u.beta2) * g * g;
+      *s0 = u.beta1 * *s0 + u.rest1 * g;
+      *s1 = u.beta2 * *s1 + u.rest2 * g * g;
       w -= (u.step1 * *s0 + (u.kind == nadam ? u.step2 * g : T(0))) / (std::sqrt(*s1) * u.root2 + u.epsilon);
       return;
   }

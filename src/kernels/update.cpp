@@ -39,8 +39,7 @@ struct Nesterov {
     return hn::Mul(set(u.rate), hn::MulAdd(set(u.momentum), s0, g));
   }
 };
-// s ← keep·s + (1 − keep)·x.
-HWY_INLINE V blend(float keep, V s, V x) { return hn::MulAdd(set(keep), s, hn::Mul(set(1 - keep), x)); }
+HWY_INLINE V blend(float keep, V s, float take, V x) { return hn::MulAdd(set(keep), s, hn::Mul(set(take), x)); }
 
 struct Adagrad {
   static constexpr int kStates = 1;
@@ -54,7 +53,7 @@ struct RmsProp {
   static constexpr int kStates = 1;
   const U& u;
   HWY_INLINE V operator()(V g, V& s0, V&) const {
-    s0 = blend(u.rho, s0, hn::Mul(g, g));
+    s0 = blend(u.rho, s0, u.rest_rho, hn::Mul(g, g));
     return hn::Div(hn::Mul(set(u.rate), g), hn::Add(hn::Sqrt(s0), set(u.epsilon)));
   }
 };
@@ -63,9 +62,9 @@ struct Adadelta {
   const U& u;
   HWY_INLINE V operator()(V g, V& s0, V& s1) const {
     const V epsilon = set(u.epsilon);
-    s0 = blend(u.rho, s0, hn::Mul(g, g));
+    s0 = blend(u.rho, s0, u.rest_rho, hn::Mul(g, g));
     const V d = hn::Mul(g, hn::Div(hn::Sqrt(hn::Add(s1, epsilon)), hn::Sqrt(hn::Add(s0, epsilon))));
-    s1 = blend(u.rho, s1, hn::Mul(d, d));
+    s1 = blend(u.rho, s1, u.rest_rho, hn::Mul(d, d));
     return hn::Mul(set(u.rate), d);
   }
 };
@@ -74,8 +73,8 @@ struct Adam {
   static constexpr int kStates = 2;
   const U& u;
   HWY_INLINE V operator()(V g, V& s0, V& s1) const {
-    s0 = blend(u.beta1, s0, g);
-    s1 = blend(u.beta2, s1, hn::Mul(g, g));
+    s0 = blend(u.beta1, s0, u.rest1, g);
+    s1 = blend(u.beta2, s1, u.rest2, hn::Mul(g, g));
     V step = hn::Mul(set(u.step1), s0);
     if constexpr (kNesterov) step = hn::MulAdd(set(u.step2), g, step);
     return hn::Div(step, hn::MulAdd(hn::Sqrt(s1), set(u.root2), set(u.epsilon)));

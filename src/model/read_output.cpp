@@ -23,6 +23,14 @@ double log_sum_exp(std::span<const float> y) {
 
 }  // namespace
 
+bool gives_probabilities(const LossConfig& loss, const NetworkSpec& network) {
+  if (!loss.codes.empty()) return false;
+  if (loss.kind != LossConfig::Kind::quadratic) return true;
+  if (network.nodes.empty()) return false;
+  const auto* softmax = std::get_if<Softmax>(&network.nodes.back().layer);
+  return softmax != nullptr && !softmax->log;
+}
+
 void read_output(const LossConfig& loss, std::span<const float> y, Prediction& prediction) {
   SOMA_REQUIRE(!y.empty());
   prediction.probabilities.assign(y.begin(), y.end());

@@ -77,11 +77,11 @@ double nll(const LossConfig& config, const T* y, std::int32_t label, std::int64_
 
 template <class T>
 LossSum loss_and_gradient(const LossConfig& config, const T* y, const std::int32_t* labels, std::int64_t rows,
-                          std::int64_t outputs, T* dy) {
+                          std::int64_t outputs, T* dy, LossOf of) {
   LossSum sum;
   const bool weighted = config.kind == LossConfig::Kind::cross_entropy || config.kind == LossConfig::Kind::nll;
   for (std::int64_t i = 0; i < rows; ++i) sum.weight += weighted ? class_weight(config, labels[i]) : 1;
-  const double scale = 1 / sum.weight;
+  const double scale = of == LossOf::sum ? 1 : sum.weight > 0 ? 1 / sum.weight : 0;
   for (std::int64_t i = 0; i < rows; ++i) {
     const T* row = y + i * outputs;
     T* gradient = dy != nullptr ? dy + i * outputs : nullptr;
@@ -134,8 +134,10 @@ Result<void> check_loss(const LossConfig& config, std::int64_t outputs, std::int
   return {};
 }
 
-template LossSum loss_and_gradient(const LossConfig&, const float*, const std::int32_t*, std::int64_t, std::int64_t, float*);
-template LossSum loss_and_gradient(const LossConfig&, const double*, const std::int32_t*, std::int64_t, std::int64_t, double*);
+template LossSum loss_and_gradient(const LossConfig&, const float*, const std::int32_t*, std::int64_t, std::int64_t, float*,
+                                   LossOf);
+template LossSum loss_and_gradient(const LossConfig&, const double*, const std::int32_t*, std::int64_t, std::int64_t, double*,
+                                   LossOf);
 template std::int32_t predicted_class(const LossConfig&, const float*, std::int64_t);
 template std::int32_t predicted_class(const LossConfig&, const double*, std::int64_t);
 

@@ -113,7 +113,8 @@ std::vector<float> sample_of(const Dataset& data, std::int64_t index) {
 }
 
 std::string answer(const RunFacts& facts, const Mistake& mistake) {
-  const std::string sure = facts.config.loss.codes.empty() ? percent(mistake.probability) : brief(mistake.probability);
+  const std::string sure =
+      gives_probabilities(facts.config.loss, facts.config.network) ? percent(mistake.probability) : brief(mistake.probability);
   return fmt::format("<b>{}</b> for {} <small>{}</small>", escaped(class_name(facts, static_cast<std::size_t>(mistake.given))),
                      escaped(class_name(facts, static_cast<std::size_t>(mistake.label))), sure);
 }

@@ -98,6 +98,7 @@ void visit_words(Words& words, RunPosition& at, OptimizerState& optimizer, Plate
 void visit_words(Words& words, LossScale& scale) {
   words.field("loss_scale", scale.value);
   words.field("loss_scale.good_steps", scale.good_steps);
+  words.field("loss_scale.left_out", scale.left_out);
 }
 
 void append(std::vector<Tensor>& all, const std::string& prefix, std::vector<Tensor> some) {
@@ -133,7 +134,7 @@ Result<void> write_checkpoint(const RunState& state, const std::filesystem::path
   append(contents.tensors, "parameters.", state.net.published(state.net.parameters()));
   if (state.state0.size() > 0) append(contents.tensors, "optimizer.0.", state.net.published(state.state0.data(), true));
   if (state.state1.size() > 0) append(contents.tensors, "optimizer.1.", state.net.published(state.state1.data(), true));
-  append(contents.tensors, "best.", state.best);
+  if (state.has_best()) append(contents.tensors, "best.", state.net.published(state.best.data()));
   Words words;
   RunPosition at = state.at;
   OptimizerState optimizer = state.optimizer;
@@ -180,8 +181,9 @@ Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file)
   if (state.state1.size() > 0)
     if (auto set = state.net.set(state.state1.data(), with_prefix(tensors, "optimizer.1."), true); !set)
       return fail(set.error().message);
-  state.best = with_prefix(tensors, "best.");
   state.at = at;
+  if (state.has_best())
+    if (auto set = state.net.set(state.best.data(), with_prefix(tensors, "best.")); !set) return fail(set.error().message);
   state.optimizer = optimizer;
   state.plateau = plateau;
   state.rate = rate;

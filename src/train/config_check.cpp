@@ -92,6 +92,9 @@ void check(Checker& ask, const LossConfig& loss, const NetworkSpec& network) {
   ask.require(loss.class_weights.empty() || classes, "loss.class_weights", "loss.kind = \"cross_entropy\" or \"nll\" with them",
               fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
   for (const double weight : loss.class_weights) ask.at_least("loss.class_weights", weight, 0.0);
+  ask.require(loss.class_weights.empty() ||
+                  std::any_of(loss.class_weights.begin(), loss.class_weights.end(), [](double w) { return w > 0; }),
+              "loss.class_weights", "a weight above 0 for at least one class", "none");
   for (const double code : loss.codes) ask.require(std::isfinite(code), "loss.codes", "numbers", fmt::format("{}", code));
   ask.require(loss.codes.empty() || loss.codes.size() >= 2, "loss.codes", "one code per class, at least 2", "1");
   ask.require(loss.codes.empty() || !classes, "loss.codes", "loss.kind = \"quadratic\" with them",
@@ -129,10 +132,13 @@ void check(Checker& ask, const OptimizerConfig& optimizer) {
   ask.at_least("optimizer.clip_value", optimizer.clip_value, 0.0);
 }
 
-void check(Checker& ask, const ScheduleConfig& schedule) {
+void check(Checker& ask, const ScheduleConfig& schedule, double rate) {
+  using Kind = ScheduleConfig::Kind;
   ask.above("schedule.gamma", schedule.gamma, 0);
   ask.at_least("schedule.every", schedule.every, 1);
   ask.at_least("schedule.min_rate", schedule.min_rate, 0.0);
+  ask.require(schedule.min_rate <= rate || (schedule.kind != Kind::cosine && schedule.kind != Kind::plateau), "schedule.min_rate",
+              fmt::format("at most optimizer.rate {}", rate), fmt::format("{}", schedule.min_rate));
   ask.at_least("schedule.over", schedule.over, 0);
   ask.at_least("schedule.warmup_epochs", schedule.warmup_epochs, 0.0);
   ask.require(schedule.peak_at > 0 && schedule.peak_at < 1, "schedule.peak_at", "a number between 0 and 1",
@@ -182,7 +188,7 @@ Result<void> check_config(const Config& config) {
   check(ask, config.network);
   check(ask, config.loss, config.network);
   check(ask, config.optimizer);
-  check(ask, config.schedule);
+  check(ask, config.schedule, config.optimizer.rate);
   check(ask, config.train, config.data, config.optimizer);
   return ask.result();
 }

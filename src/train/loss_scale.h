@@ -14,8 +14,10 @@ struct LossScale {
 
   double value = 65536;
   std::int64_t good_steps = 0;  ///< since value changed
+  std::int64_t left_out = 0;    ///< steps, in all
 
   void after(bool finite) {
+    left_out += finite ? 0 : 1;
     if (finite && ++good_steps < kPatience) return;
     value *= finite ? 2 : 0.5;
     good_steps = 0;

@@ -33,9 +33,13 @@ Update<T> update_for(const OptimizerConfig& config, OptimizerState& state, const
   u.kind = config.kind;
   u.rate = static_cast<T>(request.rate);
   u.momentum = static_cast<T>(request.momentum.value_or(config.momentum));
-  u.rho = static_cast<T>(config.kind == rmsprop ? config.alpha : config.rho);
+  const double rho = config.kind == rmsprop ? config.alpha : config.rho;
+  u.rho = static_cast<T>(rho);
   u.beta1 = static_cast<T>(beta1);
   u.beta2 = static_cast<T>(config.beta2);
+  u.rest_rho = static_cast<T>(1 - rho);
+  u.rest1 = static_cast<T>(1 - beta1);
+  u.rest2 = static_cast<T>(1 - config.beta2);
   u.epsilon = static_cast<T>(config.epsilon);
   u.step1 = static_cast<T>(step1);
   u.step2 = static_cast<T>(step2);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/arena.h"
@@ -39,8 +40,10 @@ struct RunState {
   Kernels<float> kernels;  ///< the target's, with train.precision's products
   Net<float> net;
   Batches batches;
+  std::optional<Batches> validation;
   std::vector<std::int32_t> labels;  ///< of one batch
   Block<float> state0, state1;       ///< optimizer state, laid out as the trained parameters
+  Block<float> best;                 ///< early stopping: the parameters of the best epoch so far, once has_best()
   OptimizerState optimizer;
   PlateauState plateau;
   LossScale loss_scale;        ///< moves with train.precision = "fp16" alone
@@ -48,7 +51,6 @@ struct RunState {
   RunPosition at;
   double rate = 0;  ///< of the last step
   std::vector<EpochRecord> history;
-  std::vector<Tensor> best;  ///< parameters of the best epoch, when early stopping is on
 
   std::unique_ptr<SampleStrategy> strategy;  ///< null where operations are spread, not samples
 
@@ -66,8 +68,9 @@ struct RunState {
   Result<void> step();
   /// Before parameters, optimizer state or gradients are read: what a strategy keeps elsewhere comes back.
   Result<void> settle() { return strategy ? strategy->settle(*this) : Result<void>(); }
-  /// Mean loss and accuracy over a whole data set, dropout off and running statistics on.
-  [[nodiscard]] Result<LossSum> evaluate(const Dataset& set);
+  [[nodiscard]] bool has_best() const { return best.size() > 0 && at.best_loss < std::numeric_limits<double>::infinity(); }
+  /// Loss and hits over the validation samples, dropout off and running statistics on.
+  [[nodiscard]] Result<LossSum> validate();
   [[nodiscard]] Result<void> end_epoch();
 
   /// Optimizer step number `step` (0-based) for a gradient that is multiplied by `scale`. Moves `memory` on; the learning rate

@@ -41,7 +41,9 @@ RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, c
       batches(run_data.train, run_data.preprocess, resolved.augment, resolved.train.seed, true),
       labels(static_cast<std::size_t>(resolved.train.batch)),
       state0(state_arrays(resolved.optimizer.kind) > 0 ? net.plan().trained_end : 0),
-      state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0) {
+      state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0),
+      best(resolved.train.early_stopping > 0 ? net.plan().parameter_end : 0) {
+  if (data->validation) validation.emplace(*data->validation, data->preprocess, Augment{}, 0, false);
   constexpr std::int64_t kRecords = 4096;  // the end of an epoch asks for no memory either, in runs of any sensible length
   history.reserve(static_cast<std::size_t>(std::min(config.train.epochs, kRecords)));
 }
@@ -154,20 +156,16 @@ void RunState::apply(const Update<float>& update, std::int64_t first, std::int64
   });
 }
 
-Result<LossSum> RunState::evaluate(const Dataset& set) {
+Result<LossSum> RunState::validate() {
   if (auto settled = settle(); !settled) return settled.error();
-  const Batches rows_of(set, data->preprocess, {}, 0, false);
-  LossConfig plain = config.loss;
-  plain.label_smoothing = 0;
-  plain.class_weights.clear();
   LossSum sum;
-  for (std::int64_t first = 0; first < set.count; first += config.train.batch) {
-    const std::int64_t rows = std::min(config.train.batch, set.count - first);
+  for (std::int64_t first = 0; first < validation->count(); first += config.train.batch) {
+    const std::int64_t rows = std::min(config.train.batch, validation->count() - first);
     share(team, rows, batches.row_size(), [&](std::int64_t begin, std::int64_t end, int) {
-      rows_of.fill(first + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
+      validation->fill(first + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
     });
     net.forward(rows, {});
-    sum += loss_and_gradient<float>(plain, net.output(), labels.data(), rows, net.output_size(), nullptr);
+    sum += loss_and_gradient<float>(config.loss, net.output(), labels.data(), rows, net.output_size(), nullptr);
   }
   return sum;
 }
@@ -175,16 +173,16 @@ Result<LossSum> RunState::evaluate(const Dataset& set) {
 Result<void> RunState::end_epoch() {
   EpochRecord record;
   record.epoch = at.epoch + 1;
-  record.loss = at.sum.loss / at.sum.weight;
+  record.loss = at.sum.mean();
   record.accuracy = static_cast<double>(at.sum.correct) / static_cast<double>(samples());
   record.rate = rate;
   record.seconds = at.seconds;
   double judged = record.loss;
-  if (data->validation) {
-    const auto sum = evaluate(*data->validation);
+  if (validation) {
+    const auto sum = validate();
     if (!sum) return sum.error();
-    record.validation_loss = judged = sum->loss / sum->weight;
-    record.validation_accuracy = static_cast<double>(sum->correct) / static_cast<double>(data->validation->count);
+    record.validation_loss = judged = sum->mean();
+    record.validation_accuracy = static_cast<double>(sum->correct) / static_cast<double>(validation->count());
   }
   history.push_back(record);
   observe_loss(config.schedule, judged, plateau);
@@ -197,7 +195,7 @@ Result<void> RunState::end_epoch() {
     if (auto settled = settle(); !settled) return settled;
     at.best_loss = judged;
     at.since_best = 0;
-    best = net.published(net.parameters());
+    std::copy(net.parameters(), net.parameters() + best.size(), best.data());
   } else if (++at.since_best >= config.train.early_stopping) {
     at.stopped_early = true;
   }

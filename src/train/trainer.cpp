@@ -20,6 +20,47 @@ std::int64_t trained_parameters(const Plan& plan) {
   return count;
 }
 
+/// Some sample asks for something: in a data set whose labels all weigh 0, none does.
+Result<void> check_weights(const LossConfig& loss, const RunData& data) {
+  if (loss.class_weights.empty()) return {};
+  const auto weighs = [&](std::int32_t label) { return loss.class_weights[static_cast<std::size_t>(label)] > 0; };
+  for (const Dataset* set : {&data.train, data.validation ? &*data.validation : &data.train})
+    if (std::none_of(set->labels.begin(), set->labels.end(), weighs))
+      return Error{Error::Kind::usage,
+                   fmt::format("loss.class_weights: wanted a weight above 0 for at least one sample of {}, got 0 for "
+                               "all of them; try other weights or more samples",
+                               set->name)};
+  return {};
+}
+
+/// The last of `count` samples taken `size` at a time.
+std::int64_t last_of(std::int64_t count, std::int64_t size) { return count % size > 0 ? count % size : std::min(count, size); }
+
+std::int64_t smallest_batch(const TrainConfig& train, std::int64_t samples) {
+  if (train.strategy != "averaging") return last_of(samples, train.batch);
+  const std::int64_t worker = std::min(train.worker_batch, samples), last_worker = last_of(samples, train.worker_batch);
+  return std::min(last_of(worker, train.batch), last_of(last_worker, train.batch));
+}
+
+/// Batch norm over features works out the variance of a batch: of one sample it is 0, and the sample is forgotten.
+Result<void> check_batches(const TrainConfig& train, const ResolvedNetwork& network, std::int64_t samples) {
+  for (std::size_t i = 0; i < network.spec.nodes.size(); ++i) {
+    const auto& [name, layer, inputs, init] = network.spec.nodes[i];
+    const Shape& shape = network.shapes[i];
+    if (!std::holds_alternative<BatchNorm>(layer) || elements(shape) > shape.front() || smallest_batch(train, samples) > 1)
+      continue;
+    TrainConfig other = train;
+    while (other.batch < samples && smallest_batch(other, samples) < 2) ++other.batch;
+    return Error{
+        Error::Kind::usage,
+        fmt::format("train.batch: wanted at least 2 samples in every batch, whose variance batch norm '{}' works out, got 1 in "
+                    "the last of {} samples in batches of {}; try {}",
+                    name, samples, train.batch,
+                    smallest_batch(other, samples) > 1 ? fmt::format("{}", other.batch) : "more samples for each worker")};
+  }
+  return {};
+}
+
 Result<Config> resolved_config(Config config, const RunData& data) {
   const Shape shape = preprocessed_shape(data.preprocess, data.train.shape);
   if (config.network.input.empty()) config.network.input = shape;
@@ -30,6 +71,8 @@ Result<Config> resolved_config(Config config, const RunData& data) {
   auto network = resolve(config.network, config.loss.codes.empty() ? classes : 1);
   if (!network) return network.error();
   if (auto fits = check_loss(config.loss, elements(network->shapes.back()), classes); !fits) return fits.error();
+  if (auto trains = check_weights(config.loss, data); !trains) return trains.error();
+  if (auto trains = check_batches(config.train, *network, data.train.count); !trains) return trains.error();
   config.network = std::move(network->spec);
   return config;
 }
@@ -87,7 +130,7 @@ Result<Progress> Trainer::step() {
     progress.seconds = s.history.back().seconds;
   } else {
     progress.samples = s.at.next;
-    progress.loss = s.at.sum.loss / s.at.sum.weight;
+    progress.loss = s.at.sum.mean();
     progress.accuracy = static_cast<double>(s.at.sum.correct) / static_cast<double>(s.at.next);
     progress.seconds = s.at.seconds;
   }
@@ -126,7 +169,7 @@ Model Trainer::model() const {
   model.input = s.data->train.shape;
   model.preprocess = s.data->preprocess;
   model.network = s.config.network;
-  model.parameters = s.best.empty() ? s.net.published(s.net.parameters()) : s.best;
+  model.parameters = s.net.published(s.has_best() ? s.best.data() : s.net.parameters());
   model.class_names = s.data->train.class_names;
   model.loss = s.config.loss;
   model.columns = s.data->train.columns;
@@ -170,11 +213,18 @@ Result<TrainReport> Trainer::run(const std::filesystem::path& out, const TrainHo
   }
 
   if (auto settled = s.settle(); !settled) return settled.error();
+  if (finished() && s.at.step == 0)
+    return Error{Error::Kind::diverged,
+                 fmt::format("train: wanted at least one step with a finite gradient, got none of {} in half precision; try more "
+                             "epochs, or train.precision = \"fp32\"",
+                             s.loss_scale.left_out)};
   report.model = model();
   report.history = s.history;
   for (const EpochRecord& record : s.history) report.train_seconds += record.seconds;
   report.train_seconds += s.at.seconds;
   report.samples = s.samples();
+  report.steps = s.at.step;
+  report.left_out_steps = s.loss_scale.left_out;
   report.parameters = trained_parameters(s.net.plan());
   report.flops_per_sample = training_flops(s.net.plan());
   report.threads = s.team.size();

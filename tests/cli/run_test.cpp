@@ -104,6 +104,14 @@ TEST(Train, ReportsOneJsonObject) {
   EXPECT_LT(json["epoch_loss"][2].get<double>(), json["epoch_loss"][0].get<double>()) << "it learns";
 }
 
+TEST(Train, CountsOnlyItsOwnMemory) {
+  const Scratch scratch;
+  const std::vector<char> ours(std::size_t{600} << 20, 1);  // held while the program is started
+  const Outcome outcome = scratch.soma(small_run({"--json", "--quiet"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_LT(last_line(outcome.out)["rss_bytes"].get<std::size_t>(), ours.size() / 2);
+}
+
 TEST(Train, QuietSaysNothing) {
   const Scratch scratch;
   const Outcome outcome = scratch.soma(small_run({"--quiet"}));
@@ -289,6 +297,18 @@ TEST_F(Trained, Predicts) {
     EXPECT_EQ(prediction["probability"], prediction["probabilities"][label]);
   }
   EXPECT_EQ(predictions[1]["file"], "digit1.png");
+}
+
+TEST_F(Trained, CallsWhatIsNoProbabilityAnOutput) {
+  const Outcome trained = scratch->soma(small_run({"--quiet", "--set", "loss.kind=quadratic", "--out", "raw"}));
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  const Outcome outcome = scratch->soma({"predict", "raw/model.onnx", "digit0.png"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("output"));
+  EXPECT_THAT(outcome.out, ::testing::AllOf(::testing::Not(HasSubstr("probability")), ::testing::Not(HasSubstr(" %"))));
+  const Json prediction = last_line(scratch->soma({"predict", "raw/model.onnx", "digit0.png", "--json"}).out)["predictions"][0];
+  EXPECT_FALSE(prediction.contains("probabilities") || prediction.contains("probability"));
+  EXPECT_EQ(prediction["output"], prediction["outputs"][prediction["label"].get<std::size_t>()]);
 }
 
 TEST_F(Trained, IsDescribed) {

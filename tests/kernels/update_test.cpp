@@ -22,6 +22,9 @@ Update<T> step_of(Kind kind, bool everything) {
   u.rho = T(0.9375);
   u.beta1 = T(0.875);
   u.beta2 = T(0.9921875);
+  u.rest_rho = 1 - u.rho;
+  u.rest1 = 1 - u.beta1;
+  u.rest2 = 1 - u.beta2;
   u.epsilon = T(0.0625);  // large enough for its place in the formula to show
   u.step1 = T(0x1p-5);
   u.step2 = T(0x1p-7);

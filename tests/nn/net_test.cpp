@@ -184,7 +184,7 @@ TEST(Net, AnUpdateOnTheWayHasTheBitsOfOneAfterwards) {
                          {}};
   Update<float> adam;
   adam.kind = OptimizerConfig::Kind::adam;
-  adam.beta1 = 0.9F, adam.beta2 = 0.999F, adam.epsilon = 1e-8F, adam.step1 = 0.01F;
+  adam.beta1 = 0.9F, adam.beta2 = 0.999F, adam.rest1 = 0.1F, adam.rest2 = 0.001F, adam.epsilon = 1e-8F, adam.step1 = 0.01F;
   const auto weights_after = [&](std::int64_t rows, int threads, bool fused) {
     Team team(threads);
     Net<float> net(make_plan(spec, rows, true).value(), *usable_kernels().front(), team);

@@ -128,6 +128,22 @@ TEST(Trainer, TheEndOfAnEpochAsksForNoMemory) {
   EXPECT_EQ(counter.count(), 0);
 }
 
+TEST(Trainer, ValidationAndKeepingTheBestAskForNoMemory) {
+  const RunData data = run_data(64, true);
+  Config config = small_config();
+  config.data.validation_fraction = 0.3;
+  config.loss.class_weights = {1, 2, 3};
+  config.loss.label_smoothing = 0.1;
+  config.schedule.kind = ScheduleConfig::Kind::plateau;
+  config.train.early_stopping = 8;
+  config.train.epochs = 9;
+  Trainer trainer = make(config, data);
+  while (trainer.step().value().epoch < 2) continue;
+  const AllocationCounter counter;
+  while (!trainer.finished()) trainer.step().value();
+  EXPECT_EQ(counter.count(), 0);
+}
+
 TEST(Trainer, AccumulatingTwoBatchesIsOneOfTwiceTheSize) {
   const RunData data = run_data(64);
   Config config = small_config();

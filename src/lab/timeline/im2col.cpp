@@ -140,6 +140,8 @@ class Simd final : public Im2col {
     u.kind = OptimizerConfig::Kind::adam;
     u.beta1 = 0.9f;
     u.beta2 = 0.999f;
+    u.rest1 = 0.1f;
+    u.rest2 = 0.001f;
     u.epsilon = 1e-8f;
     u.step1 = static_cast<float>(1e-3 / (1 - std::pow(0.9, step_)));
     u.root2 = static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, step_)));

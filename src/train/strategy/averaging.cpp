@@ -20,8 +20,11 @@ class Averaging final : public SampleStrategy {
 
   [[nodiscard]] std::int64_t steps_per_epoch(const RunState& run) const override {
     const TrainConfig& train = run.config.train;
-    const std::int64_t round = train.worker_batch * train.workers;
-    return (run.samples() + round - 1) / round * ((train.worker_batch + train.batch - 1) / train.batch);
+    const std::int64_t round = train.worker_batch * train.workers, rounds = run.samples() / round;
+    const auto steps = [&](std::int64_t samples) {
+      return (std::min(samples, train.worker_batch) + train.batch - 1) / train.batch;
+    };
+    return rounds * steps(train.worker_batch) + steps(run.samples() - rounds * round);  // those of the first worker
   }
 
   Result<void> take(RunState& run, Gradient) override {
@@ -38,7 +41,7 @@ class Averaging final : public SampleStrategy {
         std::int64_t at = run.at.next + k * each, pass = run.at.batch + k * per_worker;
         const std::int64_t last = std::min(at + each, run.samples());
         for (; at < last; at += batch, ++pass) {
-          if (!replica.gradient(run, at, std::min(batch, last - at), pass)) return;
+          if (!replica.gradient(run, at, std::min(batch, last - at), pass, LossOf::mean)) return;
           replica.update(run, run.at.step + replica.steps);
         }
       }

@@ -28,10 +28,11 @@ class DataParallel final : public SampleStrategy {
       for (std::int64_t k = begin; k < end; ++k) {
         Replica& replica = *replicas_[static_cast<std::size_t>(k)];
         replica.sum = {};
+        replica.samples = 0;
         const std::int64_t from = begin_of(k), count = begin_of(k + 1) - from;
         if (count == 0) continue;
         replica.net().use_parameters(run.net.parameters());
-        replica.gradient(run, run.at.next + from, count, run.at.batch * workers + k, true);
+        replica.gradient(run, run.at.next + from, count, run.at.batch * workers + k, LossOf::sum);
       }
     });
     LossSum sum;
@@ -41,10 +42,11 @@ class DataParallel final : public SampleStrategy {
       finite = finite && replica->finite;
     }
     if (!finite) return not_finite(run);
+    const double share = sum.weight > 0 ? 1 / sum.weight : 0;
     if (gradient == Gradient::use)
-      move(run, run.numbers_of(run.at.step++, 1 / sum.weight, run.optimizer, run.rate));
+      move(run, run.numbers_of(run.at.step++, share, run.optimizer, run.rate));
     else
-      add_up(run, static_cast<float>(1 / sum.weight), gradient == Gradient::replace);
+      add_up(run, static_cast<float>(share), gradient == Gradient::replace);
     run.at.sum += sum;
     run.at.next += rows;
     ++run.at.batch;
@@ -63,7 +65,7 @@ class DataParallel final : public SampleStrategy {
         const std::int64_t n = std::min(kPiece, all - from);
         float* sum = nullptr;
         for (const auto& replica : replicas_) {
-          if (replica->sum.weight == 0) continue;
+          if (replica->samples == 0) continue;
           float* part = replica->net().parameter_gradients() + from;
           if (sum == nullptr)
             sum = part;

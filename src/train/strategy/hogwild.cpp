@@ -67,7 +67,7 @@ class Hogwild final : public SampleStrategy {
     float* shared = const_cast<float*>(run.net.parameters());
     float* own = replica.net().parameters();
     for (std::int64_t p = 0; p < seen.size(); ++p) seen.data()[p] = own[p] = peek(shared[p]);
-    if (!replica.gradient(run, first, rows, run.at.batch + i)) return false;
+    if (!replica.gradient(run, first, rows, run.at.batch + i, LossOf::mean)) return false;
     replica.update(run, run.at.step + i);
     for (std::int64_t p = 0; p < seen.size(); ++p)
       if (const float moved = own[p] - seen.data()[p]; moved != 0) poke(shared[p], peek(shared[p]) + moved);

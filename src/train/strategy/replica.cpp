@@ -14,16 +14,16 @@ Replica::Replica(const RunState& run, std::int64_t rows)
       net_(make_plan(run.config.network, rows, true).value(), run.net.kernels(), alone_),
       labels_(static_cast<std::size_t>(rows)) {}
 
-bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, bool summed) {
+bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, LossOf of) {
   run.batches.fill(first, rows, net_.input(), labels_.data());
   const Net<float>::Mode mode{true, run.config.train.seed, static_cast<std::uint64_t>(pass)};
   net_.forward(rows, mode);
   const LossSum batch =
-      loss_and_gradient(run.config.loss, net_.output(), labels_.data(), rows, net_.output_size(), net_.output_gradient());
+      loss_and_gradient(run.config.loss, net_.output(), labels_.data(), rows, net_.output_size(), net_.output_gradient(), of);
   sum += batch;
+  samples += rows;
   finite = finite && std::isfinite(batch.loss);
   run.scale_up(net_.output_gradient(), rows * net_.output_size());
-  if (summed) net_.kernels().scale(static_cast<float>(batch.weight), net_.output_gradient(), rows * net_.output_size());
   if (finite) net_.backward(rows, mode, false);
   return finite;
 }
