@@ -22,7 +22,7 @@ std::vector<std::string> targets();
 /// they are emulated: the same bits, slower than fp32.
 bool native_half();
 
-/// Cores this process may use (its affinity mask).
+/// Cores this process may use: its affinity mask, or the processor quota of its container where that is less.
 int available_threads();
 
 /// "AMD EPYC, 2 cores".

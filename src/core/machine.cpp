@@ -9,6 +9,7 @@
 #include <sched.h>
 #endif
 
+#include "core/cpu_limit.h"
 #include "soma/device.h"
 
 namespace soma {
@@ -34,7 +35,7 @@ int available_threads() {
     const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(cpus));
     const int count = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : 0;
     CPU_FREE(set);
-    if (count > 0) return count;
+    if (count > 0) return std::min(count, cpu_limit());
   }
 #endif
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

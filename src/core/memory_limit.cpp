@@ -7,7 +7,8 @@
 #include <fstream>
 #include <limits>
 #include <string>
-#include <string_view>
+
+#include "core/control_groups.h"
 
 namespace soma {
 namespace {
@@ -23,29 +24,14 @@ std::uint64_t machine_memory(const fs::path& root) {
   return kNone;
 }
 
-/// The least of the limits in `group` and in the folders above it, up to `top`. "max", as no number, is none.
-std::uint64_t group_limit(const fs::path& top, std::string_view group, const char* name) {
-  std::uint64_t least = kNone;
-  for (fs::path at(group);; at = at.parent_path()) {
-    std::ifstream file(top / at.relative_path() / name);
-    if (std::uint64_t bytes = 0; file >> bytes) least = std::min(least, bytes);
-    if (!at.has_relative_path()) return least;
-  }
-}
-
 }  // namespace
 
 std::uint64_t memory_limit(const fs::path& root) {
   std::uint64_t least = machine_memory(root);
-  std::ifstream groups(root / "proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {  // "0::/a/b" of version 2, "7:cpu,memory:/a/b" of version 1
-    const std::size_t first = line.find(':'), second = line.find(':', std::min(line.size(), first + 1));
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",", group = line.substr(second + 1);
-    if (controllers == ",,") least = std::min(least, group_limit(root / "sys/fs/cgroup", group, "memory.max"));
-    if (controllers.find(",memory,") != std::string::npos)
-      least = std::min(least, group_limit(root / "sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
-  }
+  for_each_control_group(root, "memory", [&](int version, const fs::path& group) {
+    std::ifstream file(group / (version == 2 ? "memory.max" : "memory.limit_in_bytes"));
+    if (std::uint64_t bytes = 0; file >> bytes) least = std::min(least, bytes);  // "max", as no number, is no limit
+  });
   rlimit own{};
   if (::getrlimit(RLIMIT_AS, &own) == 0 && own.rlim_cur != RLIM_INFINITY) least = std::min<std::uint64_t>(least, own.rlim_cur);
   return least;

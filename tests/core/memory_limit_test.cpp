@@ -3,26 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <string>
+#include <cstdint>
 
-namespace soma {
+#include "core/made_up_machine.h"
+
+namespace soma::test {
 namespace {
 
-namespace fs = std::filesystem;
-
-class MemoryLimit : public testing::Test {
+class MemoryLimit : public MadeUpMachine {
  protected:
-  MemoryLimit() {
-    fs::remove_all(root);
-    write("proc/meminfo", "MemTotal:       8388608 kB\nMemFree:        1 kB\n");
-  }
-  ~MemoryLimit() override { fs::remove_all(root); }
-  void write(const std::string& name, const std::string& text) const {
-    fs::create_directories((root / name).parent_path());
-    std::ofstream(root / name) << text;
-  }
-  const fs::path root = fs::path(testing::TempDir()) / ("memory-limit-" + std::to_string(::getpid()));
+  MemoryLimit() { write("proc/meminfo", "MemTotal:       8388608 kB\nMemFree:        1 kB\n"); }
 };
 
 TEST_F(MemoryLimit, IsTheMachinesWithoutAContainer) {
@@ -58,4 +48,4 @@ TEST_F(MemoryLimit, KnowsVersion1) {
 }
 
 }  // namespace
-}  // namespace soma
+}  // namespace soma::test

@@ -3,6 +3,7 @@
 #include <libdeflate.h>
 
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "serve/client.h"

@@ -130,7 +130,8 @@ TEST_P(Parse, IsTheSameHoweverTheBytesArrive) {
 TEST_P(Parse, IsTheSameWhateverStoodBeforeItInTheBuffer) {
   const std::string& bytes = GetParam().bytes;
   const std::vector<std::string> whole = read({bytes});
-  for (const std::size_t fill : {0, 1, 100, 5000, 8192, 15000, 16000, 16200, 16250, 16283, 16284, 20000, 32700}) {
+  for (const std::size_t fill :
+       std::initializer_list<std::size_t>{0, 1, 100, 5000, 8192, 15000, 16000, 16200, 16250, 16283, 16284, 20000, 32700}) {
     const std::string size = std::to_string(fill);
     const std::string before =
         "POST /before HTTP/1.1\r\nHost: x\r\nContent-Length: " + size + "\r\n\r\n" + std::string(fill, 'b');
