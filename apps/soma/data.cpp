@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "soma/dataset.h"
+#include "soma/file.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -17,7 +18,9 @@ namespace fs = std::filesystem;
 int list() {
   std::vector<Row> rows;
   for (const KnownDataset& known : known_datasets()) {
-    const auto place = find_dataset(known.name);
+    const auto found = find_dataset(known.name);
+    if (!found) return complain(found.error());
+    const auto& place = *found;
     rows.push_back({known.name, known.splits.empty() ? "–" : known.splits, known.description,
                     known.generated ? "built in"
                     : place         ? place->string()
@@ -32,7 +35,9 @@ int info(const std::string& source) {
   if (!data) return complain(data.error());
   fmt::print("{}: {} samples of {}, {}\n", bold(source, stdout), grouped(data->count), to_string(data->shape),
              data->bytes.empty() ? "numbers" : "bytes");
-  if (const auto place = find_dataset(source)) fmt::print("in {}\n", place->string());
+  const auto place = find_dataset(source);
+  if (!place) return complain(place.error());
+  if (*place) fmt::print("in {}\n", (*place)->string());
 
   std::vector<std::int64_t> counts(data->class_names.size());
   for (const std::int32_t label : data->labels) ++counts[static_cast<std::size_t>(label)];
@@ -76,9 +81,7 @@ int fetch(const std::string& name) {
 
 int write_images(const Dataset& data, const std::string& directory) {
   const fs::path out(directory), images = out / "images-idx3-ubyte", labels = out / "labels-idx1-ubyte";
-  std::error_code failure;
-  fs::create_directories(out, failure);
-  if (failure) return complain({Error::Kind::io, fmt::format("{}: cannot make the directory: {}", directory, failure.message())});
+  if (const auto made = make_directory(out); !made) return complain(made.error());
   if (const auto written = write_idx(data, images, labels); !written) return complain(written.error());
   fmt::print("wrote {} images: {} and {}\n", grouped(data.count), images.string(), labels.string());
   return done;

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "soma/device.h"
+#include "soma/file.h"
 #include "soma/model.h"
 #include "soma/train.h"
 #include "table.h"
@@ -15,6 +16,7 @@ namespace {
 struct Options {
   std::string model, to, data, out;
   bool int8 = false;
+  Changed changed = Changed::refuse;
 };
 
 Error usage(const std::string& what) { return {Error::Kind::usage, what}; }
@@ -22,8 +24,9 @@ Error usage(const std::string& what) { return {Error::Kind::usage, what}; }
 /// What the model was trained on, as the config beside it says.
 Result<std::string> training_data(const std::filesystem::path& model) {
   const std::filesystem::path config_file = model.parent_path() / "config.toml";
-  std::error_code ignored;
-  if (!std::filesystem::exists(config_file, ignored))
+  const auto there = is_there(config_file);
+  if (!there) return there.error();
+  if (!*there)
     return usage(
         fmt::format("export: wanted data to measure the ranges of 8 bits with, got neither --data nor a config.toml beside {}; "
                     "try --data with what the model was trained on",
@@ -59,7 +62,7 @@ int export_model(const Options& options) {
   if (!options.int8 && !options.data.empty())
     return complain(usage("export: --data is what --int8 measures ranges with; try adding --int8"));
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
-  Result<Model> model = read_onnx(options.model);
+  Result<Model> model = read_onnx(options.model, options.changed);
   if (!model) return complain(model.error());
   std::string source;
   if (options.int8) {
@@ -69,10 +72,11 @@ int export_model(const Options& options) {
   std::filesystem::path out = options.out;
   if (out.empty()) out = std::filesystem::path(options.model).replace_extension(options.int8 ? ".int8.onnx" : ".export.onnx");
   if (const auto written = write_onnx(*model, out); !written) return complain(written.error());
-  std::error_code ignored;
-  fmt::print("{}: ONNX, {}{}, {}\n", out.string(), model->quantization ? "8 bits" : "real numbers",
+  std::error_code unknown;  // of a pipe or a device: then it is left out
+  const auto size = std::filesystem::file_size(out, unknown);
+  fmt::print("{}: ONNX, {}{}{}\n", out.string(), model->quantization ? "8 bits" : "real numbers",
              source.empty() ? "" : " with ranges measured on " + source,
-             bytes(static_cast<std::int64_t>(std::filesystem::file_size(out, ignored))));
+             unknown ? "" : ", " + bytes(static_cast<std::int64_t>(size)));
   return done;
 }
 
@@ -88,6 +92,7 @@ void add_export(CLI::App& program, Action& action) {
       ->type_name("NAME|PATH");
   command->add_option("-o,--out", options->out, "File to write; by default MODEL's name with .int8.onnx or .export.onnx")
       ->type_name("FILE");
+  add_trust(*command, options->changed);
   command->callback([options, &action] { action = [options] { return export_model(*options); }; });
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "soma/file.h"
 #include "soma/model.h"
 #include "soma/train.h"
 #include "table.h"
@@ -49,8 +50,8 @@ std::string describe(const PreprocessStep& step) {
   return kind_name(step.kind);
 }
 
-Result<Subject> from_model(const std::string& file) {
-  Result<Model> model = read_onnx(file);
+Result<Subject> from_model(const std::string& file, Changed changed) {
+  Result<Model> model = read_onnx(file, changed);
   if (!model) return model.error();
   Result<ResolvedNetwork> network = resolve(model->network, static_cast<std::int64_t>(model->class_names.size()));
   if (!network) return network.error();
@@ -72,16 +73,16 @@ Result<Subject> from_config(const Config& config, const std::string& source) {
   return subject;
 }
 
-Result<Subject> subject_of(const std::string& source) {
+Result<Subject> subject_of(const std::string& source, Changed changed) {
   const auto presets = preset_names();
   if (std::find(presets.begin(), presets.end(), source) != presets.end()) {
     const Result<Config> config = preset(source);
     return config ? from_config(*config, source) : Result<Subject>(config.error());
   }
-  std::error_code ignored;
-  const bool plain_word = source.find_first_of("./") == std::string::npos && !std::filesystem::exists(source, ignored);
-  if (plain_word) return preset(source).error();
-  if (!source.ends_with(".toml")) return from_model(source);
+  const auto there = is_there(source);
+  if (!there) return there.error();
+  if (!*there && source.find_first_of("./") == std::string::npos) return preset(source).error();
+  if (!source.ends_with(".toml")) return from_model(source, changed);
   const Result<Config> config = load_config(source);
   if (!config) return config.error();
   if (const auto checked = check_config(*config); !checked) return checked.error();
@@ -139,8 +140,8 @@ nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSu
           {"memory_bytes", sum.memory_bytes}};
 }
 
-int info(const std::string& source, bool json) {
-  const Result<Subject> subject = subject_of(source);
+int info(const std::string& source, bool json, Changed changed) {
+  const Result<Subject> subject = subject_of(source, changed);
   if (!subject) return complain(subject.error());
   const std::vector<LayerSummary> layers = summarise(subject->network);
   if (json)
@@ -156,12 +157,15 @@ void add_info(CLI::App& program, Action& action) {
   struct Options {
     std::string source;
     bool json = false;
+    Changed changed = Changed::refuse;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("info", "Show the layers, shapes and sizes of a model, config or preset");
   command->add_option("MODEL", options->source, "A model.onnx, a CONFIG.toml or a preset")->required();
+  add_trust(*command, options->changed);
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
-  command->callback([options, &action] { action = [options] { return info(options->source, options->json); }; });
+  command->callback(
+      [options, &action] { action = [options] { return info(options->source, options->json, options->changed); }; });
 }
 
 }  // namespace soma::app

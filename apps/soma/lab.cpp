@@ -3,12 +3,17 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include "allocations.h"
 #include "command.h"
+#include "interrupt.h"
+#include "soma/device.h"
+#include "soma/file.h"
 #include "soma/report.h"
 #include "table.h"
 #include "terminal.h"
@@ -65,19 +70,38 @@ void print_report(const LabReport& report) {
   for (const std::string& note : report.notes) fmt::print("{}\n", note);
 }
 
+/// Thrown where an experiment says what it does next, so that its processes and temporary files go as they came.
+struct Interrupted {};
+
 int run_lab(const Options& options) {
+  const std::atomic<bool>* stop = catch_interrupts();
+  std::optional<Lock> lock;  // before anything is measured: a report that cannot be written is not worth the wait
+  if (!options.out.empty()) {
+    if (const auto made = make_directory(options.out); !made) return complain(made.error());
+    Result<Lock> taken = Lock::take(std::filesystem::path(options.out) / "lock", options.out);
+    if (!taken) return complain(taken.error());
+    if (!taken->warning().empty()) show(stderr, fmt::format("soma: {}\n", taken->warning()));
+    lock.emplace(std::move(*taken));
+  }
   LabOptions lab;
   lab.quick = options.quick;
   lab.threads = options.threads;
-  std::error_code unknown;
+  std::error_code unknown;  // then experiments that start the program say that they cannot
   lab.program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
   lab.count_allocations = count_allocations;
   const bool watched = is_terminal(stderr);
-  lab.progress = [watched](std::string_view line) {
-    if (watched) fmt::print(stderr, "\r\x1b[2K{}", line);
+  lab.progress = [watched, stop](std::string_view line) {
+    if (stop->load()) throw Interrupted();
+    if (watched) show(stderr, fmt::format("\r\x1b[2K{}", line));
   };
-  const Result<LabReport> report = run_experiment(options.experiment, lab);
-  if (watched) fmt::print(stderr, "\r\x1b[2K");
+  Result<LabReport> report = Error{};
+  try {
+    report = run_experiment(options.experiment, lab);
+  } catch (const Interrupted&) {
+    show(stderr, "\ninterrupted; nothing was written\n");
+    return interrupted;
+  }
+  if (watched) show(stderr, "\r\x1b[2K");
   if (!report) return complain(report.error());
   if (!options.json) print_report(*report);
   if (!options.out.empty()) {
@@ -100,7 +124,7 @@ void add_lab(CLI::App& program, Action& action) {
   CLI::App* run = command->add_subcommand("run", "Run an experiment");
   run->add_option("EXPERIMENT", options->experiment, "One that soma lab list shows")->required();
   run->add_option("--out", options->out, "Write report.html, report.json and CSV files there")->type_name("DIR");
-  run->add_option("--threads", options->threads, "Threads; 0 = all cores")->type_name("N")->check(CLI::NonNegativeNumber);
+  run->add_option("--threads", options->threads, "Threads; 0 = all cores")->type_name("N")->check(CLI::Range(0, kMostThreads));
   run->add_flag("--quick", options->quick, "Fewer readings and smaller work: under a minute");
   run->add_flag("--json", options->json, "Print the report as one JSON object");
   run->callback([options, &action] { action = [options] { return run_lab(*options); }; });

@@ -14,7 +14,9 @@
 #include "interrupt.h"
 #include "progress.h"
 #include "soma/device.h"
+#include "soma/file.h"
 #include "soma/report.h"
+#include "soma/run_directory.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -31,21 +33,21 @@ struct Options {
   std::optional<std::int64_t> epochs, batch;
   std::optional<int> threads;
   std::optional<std::uint64_t> seed;
-  bool json = false, quiet = false;
+  bool force = false, json = false, quiet = false;
+  Changed changed = Changed::refuse;
 };
 
 Error usage(std::string message) { return {Error::Kind::usage, std::move(message)}; }
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 Result<Config> named_config(const std::string& name) {
   const auto presets = preset_names();
   if (std::find(presets.begin(), presets.end(), name) != presets.end()) return preset(name);
   const bool looks_like_file = name.ends_with(".toml") || name.find('/') != std::string::npos;
-  if (!looks_like_file && !is_there(name)) return preset(name).error();
+  if (!looks_like_file) {
+    const auto there = is_there(name);
+    if (!there) return there.error();
+    if (!*there) return preset(name).error();
+  }
   Result<Config> config = load_config(name);
   if (config && config->name.empty()) config->name = fs::path(name).stem().string();
   return config;
@@ -54,7 +56,12 @@ Result<Config> named_config(const std::string& name) {
 /// The config of the run to resume, once there is one; else the file or preset asked for.
 Result<Config> base_config(const Options& options) {
   const fs::path kept = fs::path(options.resume) / "config.toml";
-  const bool resumes = !options.resume.empty() && is_there(kept);
+  bool resumes = false;
+  if (!options.resume.empty()) {
+    const auto there = is_there(kept);
+    if (!there) return there.error();
+    resumes = *there;
+  }
   if (options.config.empty() && !options.resume.empty() && !resumes)
     return usage(fmt::format("--resume {}: no config.toml there; name the CONFIG or preset as well", options.resume));
   if (options.config.empty() && !resumes)
@@ -162,8 +169,7 @@ class Say {
   template <class... T>
   void operator()(fmt::format_string<T...> format, T&&... values) const {
     if (quiet_) return;
-    fmt::print(stream_, format, std::forward<T>(values)...);
-    std::fflush(stream_);
+    show(stream_, fmt::format(format, std::forward<T>(values)...));
   }
   [[nodiscard]] std::FILE* stream() const { return stream_; }
 
@@ -186,6 +192,8 @@ void introduce(const Say& say, const Config& config, const RunData& data) {
 
 void conclude(const Say& say, const Config& config, const TrainReport& report, const std::optional<Evaluation>& test,
               const fs::path& out) {
+  if (config.train.strategy == "team" && report.threads < config.train.threads)
+    say("the system gave {} of {} threads; the result is the same\n", report.threads, config.train.threads);
   if (report.stopped_early) say("stopped early: the validation loss did not get better; the best model is kept\n");
   if (report.left_out_steps > 0)
     say("half precision: {} of {} steps were left out, as their gradient was not finite at the loss scale of the time\n",
@@ -210,24 +218,29 @@ int train(const Options& options) {
     return complain(usage("--out: a resumed run writes into the directory it resumes; leave --out away"));
   Result<Config> config = resolve_config(options);
   if (!config) return complain(config.error());
-  fs::path out = fs::path("out") / (config->name.empty() ? "run" : config->name);
-  if (!options.out.empty()) out = options.out;
-  if (!options.resume.empty()) out = options.resume;
+  Destination destination;
+  destination.out = options.resume.empty() ? options.out : options.resume;
+  if (!config->name.empty()) destination.name = config->name;
+  destination.resume = !options.resume.empty();
+  destination.force = options.force;
+  if (const auto fits = check_destination(destination); !fits) return complain(fits.error());
 
   const Result<RunData> data = load_run_data(*config);
   if (!data) return complain(data.error());
   Result<Trainer> trainer = Trainer::create(*config, *data);
   if (!trainer) return complain(trainer.error());
   introduce(say, trainer->config(), *data);
-  if (!options.resume.empty()) {
+  const Result<RunDirectory> directory = open_run_directory(destination);
+  if (!directory) return complain(directory.error());
+  const fs::path& out = directory->path;
+  if (!directory->lock.warning().empty()) show(stderr, fmt::format("soma: {}\n", directory->lock.warning()));
+  if (!directory->note.empty()) say("{}\n", directory->note);
+  if (directory->goes_on) {
     const fs::path checkpoint = out / "checkpoint.safetensors";
-    if (!is_there(checkpoint)) {
-      say("no checkpoint in {} yet: starting afresh there\n", out.string());
-    } else if (const auto restored = trainer->restore(checkpoint); !restored) {
-      return complain(restored.error());
-    } else {
-      say("going on from {}\n", checkpoint.string());
-    }
+    if (const auto restored = trainer->restore(checkpoint, options.changed); !restored) return complain(restored.error());
+    say("going on from {}\n", checkpoint.string());
+  } else if (destination.resume) {
+    say("no checkpoint in {} yet: starting afresh there\n", out.string());
   }
 
   ProgressDisplay display(say.stream(), options.quiet);
@@ -245,7 +258,7 @@ int train(const Options& options) {
 
   std::optional<Evaluation> test;
   if (report->interrupted) {
-    fmt::print(stderr, "interrupted; checkpoint written. Go on with: soma train --resume {}\n", out.string());
+    show(stderr, fmt::format("interrupted; checkpoint written. Go on with: soma train --resume {}\n", out.string()));
   } else {
     if (data->test.count > 0) {
       NetworkOptions network;
@@ -278,7 +291,8 @@ void add_train(CLI::App& program, Action& action) {
   command->add_option("CONFIG", options->config,
                       "A TOML file, or a preset: " + fmt::format("{}", fmt::join(preset_names(), ", ")));
   command->add_option("--data", options->data, "Train on this data set or path instead")->type_name("NAME|PATH");
-  command->add_option("--out", options->out, "Directory for the results (default: out/NAME)")->type_name("DIR");
+  command->add_option("--out", options->out, "Directory for the results (default: out/NAME, or a free out/NAME-2 …)")
+      ->type_name("DIR");
   command->add_option("--set", options->settings, "Change one key of the config; may be repeated")
       ->type_name("KEY=VALUE")
       ->expected(1)
@@ -294,6 +308,8 @@ void add_train(CLI::App& program, Action& action) {
   command->add_option("--precision", options->precision, "Arithmetic of matrix products: fp32, or fp16 with fp32 weights")
       ->type_name("NAME");
   command->add_option("--resume", options->resume, "Go on with the run in this directory")->type_name("DIR");
+  add_trust(*command, options->changed);
+  command->add_flag("--force", options->force, "Start over in a directory that holds a run, and lose that run");
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->add_flag("--quiet", options->quiet, "Say nothing but errors");
   command->callback([options, &action] { action = [options] { return train(*options); }; });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "soma/error.h"
+#include "soma/file.h"
 
 namespace soma {
 
@@ -108,6 +109,7 @@ struct BatchHooks {
   std::function<void(const BatchUnit&, const BatchResult&)> on_result;
   const std::atomic<bool>* stop = nullptr;  ///< set to give up the pass under way and return
   int threads = 0;                          ///< 0 = as many as workers are asked for, at most one per core
+  Changed changed = Changed::refuse;        ///< persistence files that are not what soma wrote
 };
 
 struct BatchReport {

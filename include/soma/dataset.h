@@ -71,8 +71,8 @@ struct KnownDataset {
 };
 [[nodiscard]] std::span<const KnownDataset> known_datasets();
 
-/// Where NAME lies on this machine, or nothing.
-[[nodiscard]] std::optional<std::filesystem::path> find_dataset(std::string_view name);
+/// Where NAME lies on this machine, or nothing; an error when the system could not look.
+[[nodiscard]] Result<std::optional<std::filesystem::path>> find_dataset(std::string_view name);
 
 /// Downloads a named set into ~/.cache/soma (or the first directory of $SOMA_DATA that can be written) and checks its SHA-256
 /// sums. Without a network the error names the directory where the files would be found. `progress` gets one line per step.

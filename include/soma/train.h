@@ -87,12 +87,12 @@ class Trainer {
 
   /// Trains to the end, or until hooks.stop. Writes into `out` when that is not empty: config.toml at once,
   /// checkpoint.safetensors and history.csv after an epoch (at most once a second) and every checkpoint_seconds, model.onnx at
-  /// the end.
+  /// the end. Who calls it sees to it that nobody else writes there: soma/run_directory.h.
   [[nodiscard]] Result<TrainReport> run(const std::filesystem::path& out = {}, const TrainHooks& hooks = {});
 
   /// The exact state: weights, optimizer, schedule, position in the data, history.
   [[nodiscard]] Result<void> save(const std::filesystem::path& checkpoint) const;
-  [[nodiscard]] Result<void> restore(const std::filesystem::path& checkpoint);
+  [[nodiscard]] Result<void> restore(const std::filesystem::path& checkpoint, Changed changed = Changed::refuse);
 
   /// The parameters as they are now, and the gradients of the last step of the last epoch (trained parameters only), in published
   /// shapes. Steps before it may use a gradient up without keeping it.
@@ -112,7 +112,7 @@ class Trainer {
   std::unique_ptr<State> state_;
 };
 
-/// load_run_data, Trainer::create and run in one call.
+/// load_run_data, Trainer::create and run in one call, as the only writer of `out`; an older run there is lost.
 [[nodiscard]] Result<TrainReport> train(const Config& config, const std::filesystem::path& out = {},
                                         const TrainHooks& hooks = {});
 

@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "soma/dataset.h"
+#include "soma/file.h"
 
 namespace soma {
 namespace {
@@ -20,9 +21,9 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kMostUnits = 1000000;
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
+bool known_dataset_name(std::string_view word) {
+  const auto known = known_datasets();
+  return std::any_of(known.begin(), known.end(), [&](const KnownDataset& each) { return each.name == word; });
 }
 
 std::uint64_t fnv1a(std::string_view text) {
@@ -120,15 +121,16 @@ class Parser {
   Result<void> place(std::string_view value, bool must_exist, std::string& into) {
     if (value.empty()) return wrong("a file", value);
     const std::string given(value);
-    for (const KnownDataset& known : known_datasets())
-      if (must_exist && given.substr(0, given.find(':')) == known.name && !is_there(base_ / given)) {
-        into = given;
-        return {};
-      }
     into = (base_ / given).lexically_normal().string();
-    std::error_code ignored;
-    if (must_exist && !fs::is_regular_file(into, ignored))
-      return fail(fmt::format("{}: wanted a file, found none at {}", key_, into));
+    if (!must_exist) return {};
+    const auto type = look_at(base_ / given);
+    if (!type) return type.error();
+    const bool known = known_dataset_name(given.substr(0, given.find(':')));
+    if (known && *type == fs::file_type::not_found) {
+      into = given;
+      return {};
+    }
+    if (*type != fs::file_type::regular) return fail(fmt::format("{}: wanted a file, found none at {}", key_, into));
     return {};
   }
 
@@ -228,7 +230,9 @@ class Parser {
         now_.loss == BatchSettings::Loss::cross_entropy && last != Kind::softmax && last != Kind::logistic)
       return fail(fmt::format("{}: wanted SoftMax or Logistic as the last layer of {} with Loss: CrossEntropy, got another", key_,
                               now_.network_file));
-    if (!train && !trained_ && (now_.persistence_file.empty() || !is_there(now_.persistence_file)))
+    const auto persisted = now_.persistence_file.empty() ? false : is_there(now_.persistence_file);
+    if (!persisted) return persisted.error();
+    if (!train && !trained_ && !*persisted)
       return fail("Test: wanted a trained network, got none; try a Train above, or the PersistenceFile of an earlier run");
     trained_ = trained_ || train;
     batch_.settings.push_back(now_);
@@ -281,14 +285,17 @@ std::span<const Parser::Key> Parser::keys() {
 }
 
 /// Where relative paths start: here, unless the first network file lies only beside the batch file.
-fs::path base_of(std::string_view text, const fs::path& file) {
+Result<fs::path> base_of(std::string_view text, const fs::path& file) {
   for (Lines lines(text); lines.next();) {
     if (!lines.text.starts_with("NetworkFile:")) continue;
     const fs::path network(trimmed(lines.text.substr(12)));
-    if (network.is_relative() && !is_there(network) && is_there(file.parent_path() / network)) return file.parent_path();
+    const auto here = is_there(network), beside = is_there(file.parent_path() / network);
+    if (!here) return here.error();
+    if (!beside) return beside.error();
+    if (network.is_relative() && !*here && *beside) return file.parent_path();
     break;
   }
-  return {};
+  return fs::path();
 }
 
 }  // namespace
@@ -300,7 +307,9 @@ Result<BatchFile> parse_batch(std::string_view text, const fs::path& origin, con
 Result<BatchFile> load_batch(const fs::path& file) {
   auto text = read_file(file, 1 << 26);
   if (!text) return text.error();
-  return parse_batch(*text, file, base_of(*text, file));
+  const auto base = base_of(*text, file);
+  if (!base) return base.error();
+  return parse_batch(*text, file, *base);
 }
 
 }  // namespace soma

@@ -75,14 +75,14 @@ Result<void> write_persistence(const Trained& trained, const RunMark& mark, cons
   return write_safetensors(contents, file);
 }
 
-Result<Persisted> read_persistence(const std::filesystem::path& file) {
+Result<Persisted> read_persistence(const std::filesystem::path& file, Changed changed) {
   auto bytes = read_file(file);
   if (!bytes) return bytes.error();
-  return parse_persistence(*bytes, file.string());
+  return parse_persistence(*bytes, file.string(), changed);
 }
 
-Result<Persisted> parse_persistence(std::string_view bytes, std::string_view origin) {
-  auto contents = parse_safetensors(bytes, origin);
+Result<Persisted> parse_persistence(std::string_view bytes, std::string_view origin, Changed changed) {
+  auto contents = parse_safetensors(bytes, origin, changed);
   if (!contents) return contents.error();
   const auto fail = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", origin, what)}; };
   Words words(*contents);

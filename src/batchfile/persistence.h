@@ -35,9 +35,10 @@ struct Persisted {
 };
 
 [[nodiscard]] Result<void> write_persistence(const Trained& trained, const RunMark& mark, const std::filesystem::path& file);
-[[nodiscard]] Result<Persisted> read_persistence(const std::filesystem::path& file);
+[[nodiscard]] Result<Persisted> read_persistence(const std::filesystem::path& file, Changed changed = Changed::refuse);
 
 /// The same from the bytes of the file; `origin` names it in errors.
-[[nodiscard]] Result<Persisted> parse_persistence(std::string_view bytes, std::string_view origin);
+[[nodiscard]] Result<Persisted> parse_persistence(std::string_view bytes, std::string_view origin,
+                                                  Changed changed = Changed::refuse);
 
 }  // namespace soma

@@ -17,6 +17,7 @@
 #include "core/random.h"
 #include "kernels/kernels.h"
 #include "soma/device.h"
+#include "soma/file.h"
 
 namespace soma {
 namespace {
@@ -26,11 +27,6 @@ using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 /// What a persistence file can hold, and what the next epoch starts from.
 double single(double x) { return static_cast<double>(static_cast<float>(x)); }
 
@@ -38,9 +34,18 @@ class Runner {
  public:
   Runner(const BatchFile& batch, const BatchHooks& hooks, const OnlineKernels& kernels)
       : batch_(batch), hooks_(hooks), kernels_(kernels) {}
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+  /// All done, but something failed behind the last unit: said again, the batch is to be seen to be done, and not to train on.
+  ~Runner() {
+    const bool all_done = mark_.units == static_cast<std::int64_t>(batch_.units.size());
+    for (Lock& lock : persistence_locks_)
+      if (all_done && !ended_well_) lock.leave_behind();
+  }
 
   Result<BatchReport> run() {
     if (auto read = read_data(); !read) return read.error();
+    if (auto locked = lock(); !locked) return locked.error();
     if (auto found = find_mark(); !found) return found.error();
     if (report_.skipped > 0)
       note(fmt::format("going on behind line {}: {} of {} epochs and tests were done before",
@@ -49,6 +54,7 @@ class Runner {
       if (auto done = unit(batch_.units[i], static_cast<std::int64_t>(i)); !done) return done.error();
       if (report_.interrupted) break;
     }
+    ended_well_ = true;
     return std::move(report_);
   }
 
@@ -101,6 +107,34 @@ class Runner {
     return {};
   }
 
+  /// Every file the batch writes is its own until the end. One that two names lead to is locked once.
+  Result<void> lock() {
+    std::map<fs::path, bool> files;  // and whether weights go there
+    for (const BatchSettings& s : batch_.settings)
+      for (const std::string& file : {s.result_file, s.persistence_file}) {
+        if (file.empty()) continue;
+        if (auto made = make_directory_of(file); !made) return made;
+        std::error_code failure;
+        const fs::path path = fs::weakly_canonical(file, failure);
+        if (failure) return Error{Error::Kind::io, fmt::format("{}: cannot look at: {}", file, failure.message())};
+        files[path] = files[path] || file == s.persistence_file;
+      }
+    for (const auto& [file, persists] : files) {
+      auto lock = Lock::take(file.string() + ".lock", file.string());
+      if (!lock) return lock.error();
+      if (!lock->warning().empty()) note(lock->warning());
+      if (auto clean = remove_leftovers(file); !clean) return clean;
+      if (auto synced = sync_directory(file.parent_path()); !synced) return synced;  // it is to outlive a power cut
+      was_killed_ = was_killed_ || (persists && lock->inherited());
+      (persists ? persistence_locks_ : result_locks_).push_back(std::move(*lock));
+    }
+    return {};
+  }
+
+  static Result<void> make_directory_of(const fs::path& file) {
+    return file.has_parent_path() ? make_directory(file.parent_path()) : Result<void>();
+  }
+
   /// Where an interrupted run of this batch file stood, as its persistence files tell; and the number of this run.
   Result<void> find_mark() {
     mark_.batch = batch_.fingerprint;
@@ -110,13 +144,17 @@ class Runner {
     for (const BatchUnit& unit : batch_.units) {
       const std::string& file = batch_.settings_of(unit).persistence_file;
       all_persist = all_persist && !file.empty();
-      if (file.empty() || file == checked || !is_there(file)) continue;
+      if (file.empty() || file == checked) continue;
       checked = file;
-      auto kept = read_persistence(file);
+      const auto there = is_there(file);
+      if (!there) return there.error();
+      if (!*there) continue;
+      auto kept = read_persistence(file, hooks_.changed);
       if (!kept) return kept.error();
       const RunMark& mark = kept->mark;
-      if (mark.batch == batch_.fingerprint && (!latest || std::tie(mark.run, mark.units) > std::tie(latest->run, latest->units)))
-        latest = mark;
+      if (mark.batch != batch_.fingerprint) continue;
+      if (latest && std::tie(mark.run, mark.units) <= std::tie(latest->run, latest->units)) continue;
+      latest = mark;
     }
     const auto units = static_cast<std::int64_t>(batch_.units.size());
     if (!latest) {
@@ -125,26 +163,33 @@ class Runner {
     }
     const auto mended = finish_line(*latest);
     if (!mended) return mended.error();
-    // A run whose last line was missing has not been to its end; one that has is run once more.
-    const bool over = !all_persist || (latest->units >= units && !*mended);
+    // A run that lacked its last line, or was killed behind it, has not been to its end; one that has is run once more.
+    const bool over = !all_persist || (latest->units >= units && !*mended && !was_killed_);
     mark_.run = latest->run + (over ? 1 : 0);
     if (!over) report_.skipped = mark_.units = latest->units;
     return {};
   }
 
-  /// Writes the result line that a kill has kept from its file; false when it is there.
+  /// Writes the result line that a kill has kept from its file; false when it is there. The line itself is looked for (it holds
+  /// nanoseconds, so no other is like it): other batches may have added lines of theirs since. A file that is shorter than it was
+  /// has been put away.
   static Result<bool> finish_line(const RunMark& mark) {
     if (mark.result_file.empty()) return false;
-    std::string text;
-    if (is_there(mark.result_file)) {
-      auto read = read_file(mark.result_file);
-      if (!read) return read.error();
-      text = std::move(*read);
-    }
-    if (static_cast<std::int64_t>(text.size()) != mark.result_size) return false;
-    if (auto written = write_file(mark.result_file, with_result_line(std::move(text), mark.result_line)); !written)
+    auto text = result_text(mark.result_file);
+    if (!text) return text.error();
+    if (static_cast<std::int64_t>(text->size()) < mark.result_size ||
+        ("\n" + *text).find("\n" + mark.result_line + "\n") != std::string::npos)
+      return false;
+    if (auto written = write_file(mark.result_file, with_result_line(std::move(*text), mark.result_line)); !written)
       return written.error();
     return true;
+  }
+
+  /// What the result file holds: nothing before the first line.
+  static Result<std::string> result_text(const std::string& file) {
+    const auto there = is_there(file);
+    if (!there) return there.error();
+    return *there ? read_file(file) : std::string();
   }
 
   Result<void> unit(const BatchUnit& unit, std::int64_t index) {
@@ -218,8 +263,10 @@ class Runner {
       return fits(*trained_) ? Result<void>() : other();
     trained_.reset();
     trained_in_ = s.persistence_file;
-    if (!s.persistence_file.empty() && is_there(s.persistence_file)) {
-      auto kept = read_persistence(s.persistence_file);
+    const auto there = s.persistence_file.empty() ? false : is_there(s.persistence_file);
+    if (!there) return there.error();
+    if (*there) {
+      auto kept = read_persistence(s.persistence_file, hooks_.changed);
       if (!kept) return kept.error();
       if (!fits(kept->trained)) return other();
       trained_ = std::move(kept->trained);
@@ -272,20 +319,13 @@ class Runner {
     mark_.result_size = 0;
     std::string text;
     if (!s.result_file.empty()) {
-      if (is_there(s.result_file)) {
-        auto read = read_file(s.result_file);
-        if (!read) return read.error();
-        text = std::move(*read);
-      } else if (const fs::path directory = fs::path(s.result_file).parent_path(); !directory.empty()) {
-        if (auto made = make_directory(directory); !made) return made;
-      }
+      auto read = result_text(s.result_file);
+      if (!read) return read.error();
+      text = std::move(*read);
       mark_.result_size = static_cast<std::int64_t>(text.size());
     }
-    if (!s.persistence_file.empty()) {
-      if (const fs::path directory = fs::path(s.persistence_file).parent_path(); !directory.empty())
-        if (auto made = make_directory(directory); !made) return made;
+    if (!s.persistence_file.empty())
       if (auto written = write_persistence(*trained_, mark_, s.persistence_file); !written) return written;
-    }
     if (s.result_file.empty()) return {};
     return write_file(s.result_file, with_result_line(std::move(text), mark_.result_line));
   }
@@ -296,6 +336,9 @@ class Runner {
   std::map<DataKey, Samples> data_;
   std::optional<Trained> trained_;
   std::string trained_in_;
+  // The locks of persistence files go last: one that lies there says that the run which wrote the weights was killed.
+  std::vector<Lock> persistence_locks_, result_locks_;
+  bool was_killed_ = false, ended_well_ = false;
   RunMark mark_;
   BatchReport report_;
 };

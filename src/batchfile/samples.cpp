@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "soma/dataset.h"
+#include "soma/file.h"
 
 namespace soma {
 namespace {
@@ -137,10 +138,11 @@ Result<Samples> parse_samples(std::string_view text, std::string_view origin, st
 }
 
 Result<Samples> read_samples(const std::string& source, std::int64_t target_start, std::int64_t target_end) {
-  std::error_code ignored;
   const std::string name = source.substr(0, source.find(':'));
+  const auto there = is_there(source);
+  if (!there) return there.error();
   for (const KnownDataset& known : known_datasets())
-    if (known.name == name && !std::filesystem::exists(source, ignored)) {
+    if (known.name == name && !*there) {
       auto data = load_dataset(source);
       if (!data) return data.error();
       return from_dataset(*data);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "soma/error.h"
+#include "soma/file.h"
 
 namespace soma {
 
@@ -16,11 +17,15 @@ namespace soma {
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 33);
 
 /// Replaces `file` by the chunks, one after the other: temporary file in the same directory, write, fsync, rename, fsync of the
-/// directory. On failure (full disk, no permission) the temporary file is removed and the old file is untouched.
+/// directory. On failure (full disk, no permission) the temporary file is removed and the old file is untouched. A symbolic link
+/// is followed; a file that was there hands on its mode and owner. What is no file (a terminal, a pipe, a device) is written to.
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& file, std::span<const std::span<const std::byte>> chunks);
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& file, std::string_view contents);
 
-/// Makes the directory and its parents.
-[[nodiscard]] Result<void> make_directory(const std::filesystem::path& directory);
+/// Removes what write_file(file) leaves behind when it is killed. Only for who alone writes there: others' files look the same.
+[[nodiscard]] Result<void> remove_leftovers(const std::filesystem::path& file);
+
+/// So that a power cut does not undo what was made, renamed or removed in it.
+[[nodiscard]] Result<void> sync_directory(const std::filesystem::path& directory);
 
 }  // namespace soma

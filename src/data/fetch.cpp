@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/sha256.h"
 #include "data/names.h"
-#include "data/sha256.h"
 #include "soma/dataset.h"
 
 namespace soma {
@@ -85,7 +85,7 @@ struct Temporary {
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
   ~Temporary() {
-    std::error_code ignored;
+    std::error_code ignored;  // it may never have been made
     fs::remove(file, ignored);
   }
 };

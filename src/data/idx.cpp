@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "data/gzip.h"
 #include "data/labels.h"
+#include "soma/file.h"
 
 namespace soma {
 namespace {
@@ -109,11 +110,13 @@ Result<Dataset> load_idx(const std::filesystem::path& images, const std::filesys
   return dataset;
 }
 
-std::filesystem::path plain_or_gz(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(file, ignored)) return file;
-  const std::filesystem::path packed = file.string() + ".gz";
-  return std::filesystem::is_regular_file(packed, ignored) ? packed : std::filesystem::path();
+Result<std::filesystem::path> plain_or_gz(const std::filesystem::path& file) {
+  for (const std::filesystem::path& form : {file, std::filesystem::path(file.string() + ".gz")}) {
+    const auto there = is_file(form);
+    if (!there) return there.error();
+    if (*there) return form;
+  }
+  return std::filesystem::path();
 }
 
 Result<std::filesystem::path> labels_beside(const std::filesystem::path& images) {
@@ -122,8 +125,8 @@ Result<std::filesystem::path> labels_beside(const std::filesystem::path& images)
   std::string wanted = replaced(name, "images", "labels");
   for (const std::string_view form : {"idx2", "idx3", "idx4"}) wanted = replaced(wanted, form, "idx1");
   if (name.find("images") == std::string::npos) wanted = name + ".labels";
-  const std::filesystem::path labels = plain_or_gz(images.parent_path() / wanted);
-  if (labels.empty())
+  auto labels = plain_or_gz(images.parent_path() / wanted);
+  if (labels && labels->empty())
     return Error{Error::Kind::data,
                  fmt::format("{}: wanted its labels beside it in {}, got no such file", images.string(), wanted)};
   return labels;

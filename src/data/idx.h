@@ -28,6 +28,6 @@ struct IdxArray {
 [[nodiscard]] Result<std::filesystem::path> labels_beside(const std::filesystem::path& images);
 
 /// FILE or FILE.gz, whichever is there; empty when neither is.
-std::filesystem::path plain_or_gz(const std::filesystem::path& file);
+[[nodiscard]] Result<std::filesystem::path> plain_or_gz(const std::filesystem::path& file);
 
 }  // namespace soma

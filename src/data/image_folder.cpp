@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "data/image.h"
 #include "data/labels.h"
+#include "soma/file.h"
 
 namespace soma {
 namespace {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 28;
 
-bool named_as_image(const fs::path& file) {
+Result<bool> named_as_image(const fs::path& file) {
   std::string extension = file.extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
@@ -29,16 +30,15 @@ template <class Keep>
 Result<std::vector<fs::path>> entries(const fs::path& directory, Keep keep) {
   std::vector<fs::path> found;
   std::error_code failure;
-  for (fs::directory_iterator it(directory, failure), end; !failure && it != end; it.increment(failure))
-    if (!it->path().filename().string().starts_with('.') && keep(it->path())) found.push_back(it->path());
+  for (fs::directory_iterator it(directory, failure), end; !failure && it != end; it.increment(failure)) {
+    if (it->path().filename().string().starts_with('.')) continue;
+    const Result<bool> kept = keep(it->path());
+    if (!kept) return kept.error();
+    if (*kept) found.push_back(it->path());
+  }
   if (failure) return Error{Error::Kind::io, fmt::format("{}: cannot read: {}", directory.string(), failure.message())};
   std::sort(found.begin(), found.end());
   return found;
-}
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
 }
 
 Result<std::int32_t> class_of(const fs::path& folder, Dataset& dataset, const DataOptions& options) {

@@ -12,6 +12,7 @@
 #include "data/resample.h"
 #include "data/table.h"
 #include "soma/dataset.h"
+#include "soma/file.h"
 
 namespace soma {
 namespace {
@@ -63,24 +64,28 @@ Result<Dataset> load_known(const KnownDataset& known, std::string_view split, co
     digits.name = known.name;
     return digits;
   }
-  const std::optional<fs::path> place = find_dataset(known.name);
+  const auto found = find_dataset(known.name);
+  if (!found) return found.error();
+  const std::optional<fs::path>& place = *found;
   if (!place)
     return Error{Error::Kind::io,
                  fmt::format("{}: not on this machine, looked in {}; try soma data fetch {}, or put its files into one of these",
                              known.name, places_for(known.name), known.name)};
-  Result<Dataset> dataset = known.name == "iris"
-                                ? load_csv(*place / "iris.csv", options)
-                                : load_mnist(mnist_images(*place, split),
-                                             known.name == "mnist" ? number_names(kMnistClasses) : fashion_names(), options);
+  const auto images = known.name == "iris" ? fs::path() : mnist_images(*place, split);
+  if (!images) return images.error();
+  Result<Dataset> dataset =
+      known.name == "iris" ? load_csv(*place / "iris.csv", options)
+                           : load_mnist(*images, known.name == "mnist" ? number_names(kMnistClasses) : fashion_names(), options);
   if (dataset) dataset->name = known.name;
   return dataset;
 }
 
 Result<Dataset> load_directory(const fs::path& directory, const DataOptions& options) {
-  if (const fs::path images = mnist_images(directory, "train"); !images.empty())
-    return load_mnist(images, number_names(kMnistClasses), options);
-  if (const fs::path images = plain_or_gz(directory / "images-idx3-ubyte"); !images.empty())
-    return load_mnist(images, {}, options);
+  const auto mnist = mnist_images(directory, "train"), plain = plain_or_gz(directory / "images-idx3-ubyte");
+  if (!mnist) return mnist.error();
+  if (!plain) return plain.error();
+  if (!mnist->empty()) return load_mnist(*mnist, number_names(kMnistClasses), options);
+  if (!plain->empty()) return load_mnist(*plain, {}, options);
   return load_image_folder(directory, options);
 }
 
@@ -107,12 +112,14 @@ Result<Dataset> load_file(const fs::path& file, const DataOptions& options) {
 Result<Dataset> load_dataset(std::string_view source, const DataOptions& options) {
   const SourceName name = split_name(source);
   Result<Dataset> dataset = Error{};
-  std::error_code ignored;
-  if (const KnownDataset* known = known_dataset(name.name)) {
+  const KnownDataset* known = known_dataset(name.name);
+  const auto type = known != nullptr ? fs::file_type::none : look_at(source);
+  if (!type) return type.error();
+  if (known != nullptr) {
     dataset = load_known(*known, name.split, options);
-  } else if (fs::is_directory(source, ignored)) {
+  } else if (*type == fs::file_type::directory) {
     dataset = load_directory(source, options);
-  } else if (fs::exists(source, ignored)) {
+  } else if (*type != fs::file_type::not_found) {
     dataset = load_file(source, options);
   } else {
     std::vector<std::string> names;

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 
 #include "data/idx.h"
+#include "soma/file.h"
 
 namespace soma {
 namespace {
@@ -39,6 +41,21 @@ fs::path cache_directory() {
 std::vector<std::string> folders_of(std::string_view name) {
   if (name == "fashion-mnist") return {"fashion-mnist", "dataset-fashion-mnist"};
   return {std::string(name)};
+}
+
+/// What a user may not look into holds nothing for him; any other reason not to look is worth a word.
+bool may_search(const fs::path& directory) { return ::access(directory.c_str(), X_OK) == 0 || errno != EACCES; }
+
+/// Whether all files of a named set lie in the directory.
+Result<bool> holds(const fs::path& place, std::string_view name) {
+  if (name == "iris") return is_file(place / "iris.csv");
+  if (name != "mnist" && name != "fashion-mnist") return false;
+  for (const char* split : {"train", "test"}) {
+    const auto images = mnist_images(place, split);
+    if (!images) return images.error();
+    if (images->empty()) return false;
+  }
+  return true;
 }
 
 bool writable(const fs::path& directory) { return ::access(directory.c_str(), W_OK | X_OK) == 0; }
@@ -80,11 +97,12 @@ fs::path download_directory() {
   return cache_directory();
 }
 
-fs::path mnist_images(const fs::path& directory, std::string_view split) {
+Result<fs::path> mnist_images(const fs::path& directory, std::string_view split) {
   const std::string stem = split == "test" ? "t10k" : "train";
-  fs::path images = plain_or_gz(directory / (stem + "-images-idx3-ubyte"));
-  const fs::path labels = plain_or_gz(directory / (stem + "-labels-idx1-ubyte"));
-  return labels.empty() ? fs::path() : images;
+  auto images = plain_or_gz(directory / (stem + "-images-idx3-ubyte"));
+  const auto labels = plain_or_gz(directory / (stem + "-labels-idx1-ubyte"));
+  if (!labels) return labels.error();
+  return labels->empty() ? fs::path() : std::move(images);
 }
 
 std::string places_for(std::string_view name) {
@@ -93,18 +111,17 @@ std::string places_for(std::string_view name) {
   return places;
 }
 
-std::optional<fs::path> find_dataset(std::string_view source) {
+Result<std::optional<fs::path>> find_dataset(std::string_view source) {
   const std::string_view name = split_name(source).name;
   for (const fs::path& directory : data_directories())
     for (const std::string& folder : folders_of(name)) {
       const fs::path place = directory / folder;
-      std::error_code ignored;
-      if (name == "iris" && fs::is_regular_file(place / "iris.csv", ignored)) return place;
-      if ((name == "mnist" || name == "fashion-mnist") && !mnist_images(place, "train").empty() &&
-          !mnist_images(place, "test").empty())
-        return place;
+      if (!may_search(place)) continue;
+      const auto there = holds(place, name);
+      if (!there) return there.error();
+      if (*there) return std::optional(place);
     }
-  return std::nullopt;
+  return std::optional<fs::path>();
 }
 
 }  // namespace soma

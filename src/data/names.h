@@ -28,7 +28,7 @@ std::vector<std::filesystem::path> data_directories();
 std::filesystem::path download_directory();
 
 /// The image file of one split of MNIST's four files in a directory, gz or not; empty when any of that split's two is missing.
-std::filesystem::path mnist_images(const std::filesystem::path& directory, std::string_view split);
+[[nodiscard]] Result<std::filesystem::path> mnist_images(const std::filesystem::path& directory, std::string_view split);
 
 /// "SOMA_DATA/mnist, ~/.cache/soma/mnist or /usr/share/mnist": where somebody may put a set by hand.
 std::string places_for(std::string_view name);

@@ -186,7 +186,9 @@ Result<Dataset> load_npy(const std::filesystem::path& file, std::string_view byt
   std::filesystem::path beside = file;
   if (beside.extension() == ".gz") beside.replace_extension();
   beside.replace_extension(".labels.npy");
-  const std::filesystem::path labels = plain_or_gz(beside);
+  const auto found = plain_or_gz(beside);
+  if (!found) return found.error();
+  const std::filesystem::path& labels = *found;
   if (labels.empty())
     return Error{Error::Kind::data,
                  fmt::format("{}: wanted its labels beside it in {}, got no such file", origin, beside.filename().string())};

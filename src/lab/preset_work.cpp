@@ -6,7 +6,9 @@ namespace soma {
 Result<PresetWork> load_preset_work(const char* preset_name, const LabOptions& options, std::int64_t limit) {
   auto config = preset(preset_name);
   if (!config) return config.error();
-  PresetWork work{std::move(*config), {}, find_dataset("mnist").has_value()};
+  const auto mnist = find_dataset("mnist");
+  if (!mnist) return mnist.error();
+  PresetWork work{std::move(*config), {}, mnist->has_value()};
   if (!work.mnist) {
     work.config.data.train = "digits";
     work.config.data.test = "digits:test";

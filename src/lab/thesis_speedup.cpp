@@ -305,7 +305,9 @@ void judge_speed(LabReport& report, const Runs& runs, int threads, bool mnist) {
 }  // namespace
 
 Result<LabReport> run_thesis_speedup(const LabOptions& options) {
-  const bool mnist = find_dataset("mnist").has_value();
+  const auto found = find_dataset("mnist");
+  if (!found) return found.error();
+  const bool mnist = found->has_value();
   const auto place = ScratchDirectory::create("thesis");
   if (!place) return place.error();
   std::map<int, std::int64_t> epochs;

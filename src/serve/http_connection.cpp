@@ -242,6 +242,7 @@ bool Connection::begin_body() {
     body_size_ = here;
     begin_ = end_;
   }
+  // A socket that takes no more is met again by the next read.
   if (head.expects_continue && (head.chunked || here < length)) (void)socket_.write(kContinue);
   return true;
 }
@@ -347,6 +348,7 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
 
 void Connection::fail() noexcept {
   if (closed_ || stage_ == Stage::goodbye) return close();
+  // Whether it arrives or not, the connection goes.
   if (stage_ != Stage::writing || sent_ == 0) (void)socket_.write(kNoMemory);
   thread_.application->on_answered(*this, 503);
   let_go();

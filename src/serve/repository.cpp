@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <new>
+#include <thread>
 
 namespace soma {
 namespace {
@@ -37,15 +40,33 @@ std::optional<std::int64_t> version_number(const std::string& name) {
   return number;
 }
 
+constexpr std::chrono::milliseconds kRetry(50);
+
+/// What a task came to. One that has no memory has failed, and changed nothing.
+Result<void> attempt(const std::function<Result<void>()>& task) {
+  try {
+    return task();
+  } catch (const std::bad_alloc&) {
+    return Error{Error::Kind::unavailable, "serve: wanted memory to look at the models, got none; try again"};
+  }
+}
+
+Error unreadable(const fs::path& directory, const std::error_code& error) {
+  return {Error::Kind::io, fmt::format("serve: wanted to read {}, got '{}'", directory.string(), error.message())};
+}
+
 /// The highest NUMBER/model.onnx of a directory.
-std::optional<std::string> newest(const fs::path& directory) {
+Result<std::optional<std::string>> newest(const fs::path& directory) {
   std::optional<std::int64_t> best;
   std::error_code error;
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     const auto number = version_number(it->path().filename().string());
-    std::error_code ignored;
-    if (number && number > best.value_or(-1) && fs::is_regular_file(it->path() / kFile, ignored)) best = number;
+    if (!number || number <= best.value_or(-1)) continue;
+    const auto there = is_file(it->path() / kFile);
+    if (!there) return there.error();
+    if (*there) best = number;
   }
+  if (error) return unreadable(directory, error);
   return best ? std::optional(std::to_string(*best)) : std::nullopt;
 }
 
@@ -63,8 +84,8 @@ Result<void> warm_up(Engine& engine, std::int64_t values) {
 
 }  // namespace
 
-Repository::Repository(fs::path source, int threads, std::int64_t max_batch)
-    : source_(std::move(source)), threads_(threads), max_batch_(max_batch) {}
+Repository::Repository(fs::path source, int threads, std::int64_t max_batch, Changed changed)
+    : source_(std::move(source)), threads_(threads), max_batch_(max_batch), trust_(changed) {}
 
 Repository::~Repository() { stop(); }
 
@@ -79,30 +100,35 @@ void Repository::stop() {
 
 Result<std::map<std::string, Repository::Found>> Repository::scan() const {
   std::map<std::string, Found> found;
-  std::error_code error;
-  const bool directory = fs::is_directory(source_, error);
-  const fs::path single = directory ? source_ / kFile : source_;
-  if (!directory || fs::is_regular_file(single, error)) {
+  const auto directory = is_folder(source_);
+  if (!directory) return directory.error();
+  const fs::path single = *directory ? source_ / kFile : source_;
+  const auto alone = *directory ? is_file(single) : true;
+  if (!alone) return alone.error();
+  if (*alone) {
     found[""] = {"1", single};  // its name is in the file
     return found;
   }
-  fs::directory_iterator it(source_, error), end;
-  if (error) return Error{Error::Kind::io, fmt::format("serve: wanted to read {}, got '{}'", source_.string(), error.message())};
-  for (; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
+  std::error_code error;
+  for (fs::directory_iterator it(source_, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (!it->is_directory(ignored) || name != clean(name) || name.starts_with('.')) continue;
+    if (name != clean(name) || name.starts_with('.')) continue;
+    const auto folder = is_folder(it->path());
+    if (!folder) return folder.error();
+    if (!*folder) continue;
     const auto version = newest(it->path());
-    found[name] = {version.value_or(""), it->path() / version.value_or("1") / kFile};
+    const auto number = version ? *version : std::nullopt;
+    found[name] = {number.value_or(""), it->path() / number.value_or("1") / kFile, version ? "" : version.error().message};
   }
-  if (error) return Error{Error::Kind::io, fmt::format("serve: wanted to read {}, got '{}'", source_.string(), error.message())};
+  if (error) return unreadable(source_, error);
   return found;
 }
 
 Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name, const Found& found) {
+  if (!found.problem.empty()) return Error{Error::Kind::io, found.problem};
   if (found.version.empty())
     return wrong("wanted {} with a number for VERSION, found none", (source_ / name / "VERSION" / kFile).string());
-  Result<Model> model = read_onnx(found.file);
+  Result<Model> model = read_onnx(found.file, trust_);
   if (!model) return model.error();
   auto version = std::make_shared<ServedVersion>();
   auto first = Engine::create(*model, max_batch_);
@@ -125,6 +151,13 @@ Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name,
   return version;
 }
 
+/// A lack of memory is one more reason why a version cannot be loaded; the one that answers stays.
+Result<std::shared_ptr<ServedVersion>> Repository::make_or_why(const std::string& name, const Found& found) try {
+  return make(name, found);
+} catch (const std::bad_alloc&) {
+  return wrong("wanted memory for {}, got none; try a smaller model", found.file.string());
+}
+
 Result<void> Repository::bring_up(const std::string& name, const Found& found) {
   const auto note = [&](Entry& entry, const char* state, const std::string& reason) {
     entry.attempt = found.version, entry.state = state, entry.reason = reason;
@@ -134,7 +167,7 @@ Result<void> Repository::bring_up(const std::string& name, const Found& found) {
     entries_[name].wanted = true;
     note(entries_[name], "LOADING", "");
   }
-  auto made = make(name, found);
+  auto made = make_or_why(name, found);
   const std::lock_guard lock(mutex_);
   if (!made) {
     // A single file that cannot be read again belongs to the one model there is.
@@ -233,10 +266,18 @@ void Repository::work() {
       next = std::move(queue_.front());
       queue_.pop_front();
     }
-    const Result<void> result = next.first();
-    publish_(table(), [done = std::move(next.second), result] {
-      if (done) done(result);
-    });
+    const Result<void> result = attempt(next.first);
+    // Somebody waits for the answer, and requests for the table: without memory for them this tries again until there is some.
+    for (bool published = false; !published;) {
+      try {
+        publish_(table(), [done = next.second, result] {
+          if (done) done(result);
+        });
+        published = true;
+      } catch (const std::bad_alloc&) {
+        std::this_thread::sleep_for(kRetry);
+      }
+    }
   }
 }
 

@@ -46,7 +46,7 @@ class Repository {
   using Publish = std::function<void(const ServedTable& table, std::function<void()> then)>;
   using Done = std::function<void(const Result<void>&)>;
 
-  Repository(std::filesystem::path source, int threads, std::int64_t max_batch);
+  Repository(std::filesystem::path source, int threads, std::int64_t max_batch, Changed changed = Changed::refuse);
   ~Repository();
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
@@ -75,6 +75,7 @@ class Repository {
   struct Found {
     std::string version;
     std::filesystem::path file;
+    std::string problem = {};  ///< why the directory could not be read
   };
   struct Entry {
     std::shared_ptr<ServedVersion> served;
@@ -83,6 +84,7 @@ class Repository {
   };
   [[nodiscard]] Result<std::map<std::string, Found>> scan() const;
   [[nodiscard]] Result<std::shared_ptr<ServedVersion>> make(const std::string& name, const Found& found);
+  [[nodiscard]] Result<std::shared_ptr<ServedVersion>> make_or_why(const std::string& name, const Found& found);
   Result<void> bring_up(const std::string& name, const Found& found);
   Result<void> load_now(const std::optional<std::string>& only);
   void enqueue(std::function<Result<void>()> work, Done done);
@@ -102,6 +104,7 @@ class Repository {
   std::deque<std::pair<std::function<Result<void>()>, Done>> queue_;
   bool stopping_ = false;
   std::thread loader_;
+  const Changed trust_;
 };
 
 }  // namespace soma

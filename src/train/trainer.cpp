@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "nn/init.h"
 #include "soma/device.h"
+#include "soma/run_directory.h"
 #include "soma/train.h"
 #include "train/run_state.h"
 #include "train/time_layers.h"
@@ -143,7 +144,9 @@ Result<void> Trainer::save(const std::filesystem::path& checkpoint) const {
   if (auto settled = state_->settle(); !settled) return settled;
   return write_checkpoint(*state_, checkpoint);
 }
-Result<void> Trainer::restore(const std::filesystem::path& checkpoint) { return read_checkpoint(*state_, checkpoint); }
+Result<void> Trainer::restore(const std::filesystem::path& checkpoint, Changed changed) {
+  return read_checkpoint(*state_, checkpoint, changed);
+}
 
 std::vector<Tensor> Trainer::parameters() const {
   state_->settle().value();
@@ -241,7 +244,13 @@ Result<TrainReport> train(const Config& config, const std::filesystem::path& out
   if (!data) return data.error();
   auto trainer = Trainer::create(config, *data);
   if (!trainer) return trainer.error();
-  return trainer->run(out, hooks);
+  if (out.empty()) return trainer->run({}, hooks);
+  Destination destination;
+  destination.out = out;
+  destination.force = true;
+  const auto directory = open_run_directory(destination);
+  if (!directory) return directory.error();
+  return trainer->run(directory->path, hooks);
 }
 
 }  // namespace soma

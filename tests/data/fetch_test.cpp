@@ -2,8 +2,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "core/sha256.h"
 #include "data/scratch.h"
-#include "data/sha256.h"
 
 namespace soma {
 namespace {
@@ -62,7 +62,7 @@ TEST(Fetch, WithoutCurlItSaysSo) {
 }
 
 TEST(Fetch, WhatIsThereAlreadyIsKept) {
-  const std::optional<std::filesystem::path> iris = find_dataset("iris");
+  const std::optional<std::filesystem::path> iris = find_dataset("iris").value();
   if (!iris) GTEST_SKIP() << "the real iris.csv is not on this machine";
   const Scratch target;
   const Environment data("SOMA_DATA", target.path().c_str()), from("SOMA_MIRROR", ("file://" + iris->string()).c_str());

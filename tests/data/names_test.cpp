@@ -35,8 +35,8 @@ TEST(Names, MnistIsFoundInTheFirstPlaceThatHasAllOfIt) {
   first.write("mnist/train-images-idx3-ubyte", "alone");
   write_mnist(second, "mnist", 4);
   const Environment data("SOMA_DATA", (first.path().string() + ":" + second.path().string()).c_str());
-  ASSERT_TRUE(find_dataset("mnist:test").has_value());
-  EXPECT_EQ(*find_dataset("mnist"), second.path() / "mnist");
+  ASSERT_TRUE(find_dataset("mnist:test").value().has_value());
+  EXPECT_EQ(find_dataset("mnist").value(), second.path() / "mnist");
   EXPECT_THAT(load_dataset("mnist")->bytes, ElementsAre('t'));
   EXPECT_EQ(load_dataset("mnist:test")->name, "mnist");
   EXPECT_EQ(load_dataset("mnist:test")->class_names.size(), 10U);
@@ -69,7 +69,7 @@ TEST(Names, WhatIsMissingSaysWhereItWasLookedFor) {
   EXPECT_EQ(message(load_dataset("mnist")),
             "mnist: not on this machine, looked in /nowhere/mnist, /h/.cache/soma/mnist, /usr/share/mnist; try soma data fetch "
             "mnist, or put its files into one of these");
-  EXPECT_EQ(find_dataset("mnist"), std::nullopt);
+  EXPECT_EQ(find_dataset("mnist").value(), std::nullopt);
   EXPECT_EQ(message(load_dataset("mnis")), "data set 'mnis': no such name, file or directory; did you mean 'mnist'?");
   EXPECT_EQ(load_dataset("mnis").error().kind, Error::Kind::usage);
   EXPECT_THAT(message(load_dataset("/no/such.csv")),

@@ -66,6 +66,6 @@ with tempfile.TemporaryDirectory() as place:
     check_scalars(out, 5)
 
     # What an interrupted run had beyond its checkpoint, and a run that started over, count no longer.
-    train("mnist-mlp", *settings, "--epochs", "2", "--seed", "9", "--out", str(out))
+    train("mnist-mlp", *settings, "--epochs", "2", "--seed", "9", "--out", str(out), "--force")
     check_scalars(out, 2)
 print("TensorBoard reads every epoch once, through a resume, a torn record and a fresh start")

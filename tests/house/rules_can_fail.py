@@ -35,6 +35,16 @@ class Rules(unittest.TestCase):
         for tool in ("check_layers", "budget", "check_includes"):
             self.assertEqual(self.run_tool(tool)[0], 0)
 
+    def test_a_failure_that_nobody_looks_at(self):
+        for line, message in (("  std::error_code ignored;\n  remove(x, ignored);", "4: nobody reads 'ignored'"),
+                              ("  } catch (...) {", "4: a failure is thrown away"), ("  (void)file.sync();", "4: a failure is thrown away")):
+            self.write("src/core/file.cpp", GOOD + "void f() {\n" + line + "\n")
+            self.expect_failure("check_ignored", "src/core/file.cpp:" + message)
+            self.write("src/core/file.cpp", GOOD + "void f() {\n  // it may be gone already\n" + line + "\n")
+            self.assertEqual(self.run_tool("check_ignored")[0], 0)
+        self.write("src/core/file.cpp", GOOD + "  std::error_code failure;\n  remove(x, failure);\n  if (failure) return failure;\n")
+        self.assertEqual(self.run_tool("check_ignored")[0], 0)
+
     def test_an_include_that_points_up(self):
         self.write("src/core/file.cpp", GOOD + '#include "kernels/kernels.h"\n')
         self.expect_failure("check_layers", "src/core/file.cpp:3: src/core may not know src/kernels")

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/number.h"
 #include "lab/command.h"
 #include "lab/experiment.h"
 #include "lab/measure.h"
@@ -105,7 +105,9 @@ Result<Subject> start_nginx(const ScratchDirectory& place, int core) {
 double wrk_rate(const std::string& text) {
   constexpr std::string_view kLine = "Requests/sec:";
   const std::size_t at = text.find(kLine);
-  return at == std::string::npos ? 0 : std::strtod(text.c_str() + at + kLine.size(), nullptr);
+  const std::size_t begin = at == std::string::npos ? at : text.find_first_not_of(' ', at + kLine.size());
+  if (begin == std::string::npos) return 0;
+  return decimal_number(std::string_view(text).substr(begin, text.find('\n', begin) - begin)).value_or(0);
 }
 
 Result<LoadResult> load(const Subject& subject, const std::string& request, int connections, double seconds, double rate = 0) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <locale>
 #include <sstream>
 
 #include "core/file.h"
@@ -61,6 +62,7 @@ Result<std::vector<ToyReading>> ScriptDirectory::measure(Language language, cons
   if (!text) return text.error();
   std::vector<ToyReading> readings;
   std::istringstream lines(*text);
+  lines.imbue(std::locale::classic());
   ToyReading each;
   for (std::string what; lines >> what >> each.batch >> each.seconds >> each.rows;) {
     each.train = what == "train";
@@ -76,6 +78,7 @@ Result<std::vector<double>> ScriptDirectory::outputs(Language language, const Sc
   if (!text) return text.error();
   std::vector<double> values;
   std::istringstream lines(*text);
+  lines.imbue(std::locale::classic());
   double value = 0;
   for (std::string what; lines >> what >> value;) values.push_back(value);
   return values;

@@ -61,7 +61,9 @@ Result<ToySetting> toy_setting(ToySize size) {
   config.optimizer = {.kind = OptimizerConfig::Kind::sgd};
   config.schedule = {};
   config.train.epochs = 1000000000;
-  setting.iris = find_dataset("iris").has_value();
+  const auto iris = find_dataset("iris");
+  if (!iris) return iris.error();
+  setting.iris = iris->has_value();
   if (setting.iris) {
     auto data = load_run_data(config);
     if (!data) return data.error();

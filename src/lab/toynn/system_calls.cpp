@@ -50,7 +50,7 @@ struct Count {
 };
 
 Result<Count> count_calls(const std::function<void()>& work, double seconds) {
-  std::error_code failed;
+  std::error_code failed;  // then the file is one in the working directory, or mkstemp says no
   std::string summary = (std::filesystem::temp_directory_path(failed) / "soma-calls-XXXXXX").string();
   const int file = mkstemp(summary.data());
   if (file < 0) return Error{Error::Kind::io, "system calls: wanted a temporary file, got none; try setting TMPDIR"};
