@@ -6,6 +6,7 @@
 #include <string>
 
 #include "soma/error.h"
+#include "soma/file.h"
 
 namespace soma::app {
 
@@ -25,7 +26,11 @@ void add_serve(CLI::App& program, Action& action);
 void add_data(CLI::App& program, Action& action);
 void add_batch(CLI::App& program, Action& action);
 void add_lab(CLI::App& program, Action& action);
+void add_verify(CLI::App& program, Action& action);
 void add_version(CLI::App& program, Action& action);
+
+/// --trust-changed: a file of soma's is taken although it is not what soma wrote.
+void add_trust(CLI::App& command, Changed& changed);
 
 /// Prints the error as one line on stderr; its kind decides the status.
 int complain(const Error& error);

@@ -17,6 +17,7 @@ namespace {
 struct Options {
   std::string model, data;
   int threads = 0;
+  Changed changed = Changed::refuse;
   bool json = false;
 };
 
@@ -59,7 +60,7 @@ std::string test_split(const std::string& source) {
 
 int evaluate(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
-  const Result<Model> model = read_onnx(options.model);
+  const Result<Model> model = read_onnx(options.model, options.changed);
   if (!model) return complain(model.error());
   const std::string source = test_split(options.data);
   const Result<Dataset> data = load_dataset(source, data_options(*model));
@@ -95,7 +96,10 @@ void add_eval(CLI::App& program, Action& action) {
   command->add_option("--data", options->data, "A data set's name or path; of a bare name, its test split")
       ->type_name("NAME|PATH")
       ->required();
-  command->add_option("--threads", options->threads, "Threads; 0 = all cores")->type_name("N")->check(CLI::NonNegativeNumber);
+  command->add_option("--threads", options->threads, "Threads; 0 = all cores")
+      ->type_name("N")
+      ->check(CLI::Range(0, kMostThreads));
+  add_trust(*command, options->changed);
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->callback([options, &action] { action = [options] { return evaluate(*options); }; });
 }

@@ -18,6 +18,7 @@ struct Options {
   std::string model;
   std::vector<std::string> files;
   bool json = false;
+  Changed changed = Changed::refuse;
 };
 
 /// One sample: where it came from and what the model says.
@@ -81,7 +82,7 @@ nlohmann::ordered_json as_json(const std::vector<Answer>& answers, const Model& 
 
 int predict(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
-  const Result<Model> model = read_onnx(options.model);
+  const Result<Model> model = read_onnx(options.model, options.changed);
   if (!model) return complain(model.error());
   Result<Predictor> predictor = Predictor::create(*model);
   if (!predictor) return complain(predictor.error());
@@ -114,6 +115,7 @@ void add_predict(CLI::App& program, Action& action) {
   command->add_option("FILE", options->files, "PNG, JPEG, CSV or NPY files")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_trust(*command, options->changed);
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->callback([options, &action] { action = [options] { return predict(*options); }; });
 }

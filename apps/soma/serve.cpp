@@ -76,6 +76,7 @@ int serve(Options options) {
   serve.access_log = options.access_log == "all"       ? AccessLog::all
                      : options.access_log == "sampled" ? AccessLog::sampled
                                                        : AccessLog::off;
+  // A log that cannot be written stops no answer.
   serve.log = [](std::string_view lines) { (void)!::write(STDERR_FILENO, lines.data(), lines.size()); };
   ::mallopt(M_MMAP_THRESHOLD, kMapped);
   const sigset_t signals = block_signals();
@@ -97,7 +98,7 @@ void add_serve(CLI::App& program, Action& action) {
   command->add_option("MODEL", options->source, "A model.onnx, or a directory of NAME/VERSION/model.onnx")->required();
   command->add_option("--listen", serving.listen, "HOST:PORT; port 0 takes a free one")->capture_default_str();
   command->add_flag("--share-port", serving.share_port, "Join a server on the same port, to take over from it");
-  command->add_option("--threads", serving.threads, "Threads; 0 = all cores");
+  command->add_option("--threads", serving.threads, "Threads; 0 = all cores")->check(CLI::Range(0, kMostThreads));
   command->add_option("--max-batch", serving.max_batch, "Rows that go through a model together")->capture_default_str();
   command->add_option("--max-delay-us", options->delay_us, "How long a request may wait for company")
       ->capture_default_str()
@@ -129,6 +130,7 @@ void add_serve(CLI::App& program, Action& action) {
       ->check(CLI::IsMember({"off", "sampled", "all"}));
   command->add_option("--tls-certificate", serving.certificate, "PEM file with the certificate chain");
   command->add_option("--tls-key", serving.key, "PEM file with its key");
+  add_trust(*command, serving.changed);
   command->callback([options, &action] { action = [options] { return serve(*options); }; });
 }
 

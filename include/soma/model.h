@@ -13,6 +13,7 @@
 #include "soma/config.h"
 #include "soma/dataset.h"
 #include "soma/error.h"
+#include "soma/file.h"
 #include "soma/network.h"
 
 namespace soma {
@@ -64,7 +65,12 @@ struct Model {
 [[nodiscard]] Result<void> write_onnx(const Model& model, const std::filesystem::path& file);
 
 /// Reads back what write_onnx wrote; other ONNX files as far as their operators are soma's layers.
-[[nodiscard]] Result<Model> read_onnx(const std::filesystem::path& file);
+[[nodiscard]] Result<Model> read_onnx(const std::filesystem::path& file, Changed changed = Changed::refuse);
+
+/// What a file's seal says of it: as soma wrote it; or there is none, since another program wrote it or soma 0.1.0.
+enum class Seal { whole, none };
+/// Of an ONNX or safetensors file. Fails on a file of soma's that has been changed, and on one that is neither.
+[[nodiscard]] Result<Seal> check_seal(const std::filesystem::path& file);
 
 /// What a model says of one sample.
 struct Prediction {
@@ -125,13 +131,13 @@ void read_output(const LossConfig& loss, std::span<const float> y, Prediction& p
 /// Named arrays and words in one safetensors file (huggingface/safetensors): u64 header length, JSON, raw little-endian data.
 struct TensorFile {
   std::vector<Tensor> tensors;
-  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::pair<std::string, std::string>> metadata;  ///< but what belongs to the seal
 };
 
-/// Atomic: temporary file, fsync, rename, fsync of the directory.
+/// Atomic: temporary file, fsync, rename, fsync of the directory. Sealed.
 [[nodiscard]] Result<void> write_safetensors(const TensorFile& contents, const std::filesystem::path& file);
 
 /// Checks every length and offset before it is used; no holes, no overlaps, no trailing bytes. Only F32 tensors.
-[[nodiscard]] Result<TensorFile> read_safetensors(const std::filesystem::path& file);
+[[nodiscard]] Result<TensorFile> read_safetensors(const std::filesystem::path& file, Changed changed = Changed::refuse);
 
 }  // namespace soma

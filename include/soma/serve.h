@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "soma/error.h"
+#include "soma/file.h"
 
 namespace soma {
 
@@ -22,6 +23,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:8000";  ///< port 0 = any free one
   bool share_port = false;                ///< join a server that listens there already, to take over from it
   int threads = 0;                        ///< 0 = all cores this process may use
+  Changed changed = Changed::refuse;      ///< models of soma's that are not what soma wrote
 
   std::int64_t max_batch = 32;               ///< rows that go through a model together
   std::chrono::microseconds max_delay{0};    ///< how long a request may wait for company

@@ -3,15 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
+#include "core/number.h"
 #include "model/onnx_import.h"
 
 namespace soma {
 namespace {
 
 /// The decimal number somebody wrote before it became a float: 1e-05 and not 9.99999974737875e-06.
-double decimal(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
+double decimal(float value) { return decimal_number(fmt::format("{}", value)).value_or(static_cast<double>(value)); }
 
 Tensor transposed(const Tensor& w) {
   Tensor t{w.name, {w.shape[1], w.shape[0]}, std::vector<float>(w.values.size())};

@@ -11,6 +11,7 @@
 #include "model/check.h"
 #include "model/onnx.h"
 #include "model/onnx_bytes.h"
+#include "model/seal.h"
 #include "nn/resolve.h"
 
 namespace soma {
@@ -19,6 +20,7 @@ namespace {
 constexpr std::size_t kMostBytes = std::numeric_limits<std::int32_t>::max();
 constexpr int kDeepestMessage = 64;
 constexpr int kMostNodes = 10'000;
+constexpr std::string_view kUnsealedVersion = "0.1.0";
 
 Result<void> parse_message(std::string_view bytes, std::string_view who, onnx::ModelProto& proto) {
   const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", who, one_line(what))}; };
@@ -35,6 +37,23 @@ Result<void> parse_message(std::string_view bytes, std::string_view who, onnx::M
   if (proto.functions_size() > 0)
     return wrong(fmt::format("wanted plain operators, got function '{}'; try exporting with functions inlined",
                              proto.functions(0).name()));
+  return {};
+}
+
+bool by_soma(const onnx::ModelProto& proto) {
+  const auto& words = proto.metadata_props();
+  return proto.producer_name() == "soma" ||
+         std::any_of(words.begin(), words.end(), [](const auto& word) { return word.key().starts_with("soma."); });
+}
+
+/// parse_message, of a file that is as soma wrote it or that soma did not write.
+Result<void> parse_sealed(std::string_view bytes, std::string_view who, Changed changed, onnx::ModelProto& proto) {
+  const auto seal = onnx_seal(bytes);
+  if (seal && changed == Changed::refuse)
+    if (const auto holds = hold_seal(bytes, *seal, who); !holds) return holds;
+  if (const auto parsed = parse_message(bytes, who, proto); !parsed) return parsed;
+  const bool needs_seal = by_soma(proto) && proto.producer_version() != kUnsealedVersion;
+  if (!seal && needs_seal && changed == Changed::refuse) return seal_is_gone(who);
   return {};
 }
 
@@ -126,18 +145,18 @@ Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
 
 }  // namespace
 
-Result<Model> parse_onnx(std::string_view bytes, std::string_view who) {
+Result<Model> parse_onnx(std::string_view bytes, std::string_view who, Changed changed) {
   onnx::ModelProto proto;
-  if (const auto parsed = parse_message(bytes, who, proto); !parsed) return parsed.error();
+  if (const auto parsed = parse_sealed(bytes, who, changed, proto); !parsed) return parsed.error();
   return to_model(proto, who);
 }
 
-Result<Model> read_onnx(const std::filesystem::path& file) {
+Result<Model> read_onnx(const std::filesystem::path& file, Changed changed) {
   onnx::ModelProto proto;
   {
     const auto bytes = read_file(file, kMostBytes);
     if (!bytes) return bytes.error();
-    if (const auto parsed = parse_message(*bytes, file.string(), proto); !parsed) return parsed.error();
+    if (const auto parsed = parse_sealed(*bytes, file.string(), changed, proto); !parsed) return parsed.error();
   }
   return to_model(proto, file.string());
 }

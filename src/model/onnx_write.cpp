@@ -7,12 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "core/sha256.h"
 #include "model/check.h"
 #include "model/onnx.h"
 #include "model/onnx_bytes.h"
+#include "model/seal.h"
 #include "nn/resolve.h"
 #include "nn/visit.h"
-#include "soma/device.h"
 
 namespace soma {
 namespace {
@@ -157,7 +158,7 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   onnx::ModelProto proto;
   proto.set_ir_version(kIrVersion);
   proto.set_producer_name("soma");
-  proto.set_producer_version(std::string(version()));
+  proto.set_producer_version(sealed_version());
   onnx::OperatorSetIdProto& operators = *proto.add_opset_import();
   operators.set_domain("");
   operators.set_version(kOpset);
@@ -180,6 +181,9 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
       entry.set_key(key);
       entry.set_value(value);
     }
+    onnx::StringStringEntryProto& seal = *proto.add_metadata_props();
+    seal.set_key(std::string(kSealKey));
+    seal.set_value(std::string(kSha256Digits, '0'));
   } catch (const nlohmann::json::type_error&) {
     return wrong("wanted names in UTF-8, got other bytes; try renaming classes, columns or layers");
   }
@@ -187,6 +191,9 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   if (proto.ByteSizeLong() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     return wrong(fmt::format("ONNX wants at most 2 GiB, the model has {} bytes; try a smaller network", proto.ByteSizeLong()));
   SOMA_REQUIRE(proto.SerializeToString(&bytes));
+  const auto seal = onnx_seal(bytes);
+  SOMA_REQUIRE(seal.has_value());
+  bytes.replace(*seal, kSha256Digits, sha256(std::string_view(bytes).substr(0, *seal)));
   return bytes;
 }
 

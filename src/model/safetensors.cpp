@@ -11,14 +11,14 @@
 #include <set>
 
 #include "core/file.h"
+#include "core/sha256.h"
 #include "core/text.h"
+#include "model/seal.h"
 
 namespace soma {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "arrays are written as they lie in memory");
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
@@ -109,6 +109,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::set<std::string> tensor_names_, metadata_keys_;
 };
 
+/// A word in JSON. Throws nlohmann's type_error for one that is not in UTF-8.
+std::string quoted(const std::string& word) { return nlohmann::json(word).dump(); }
+
 /// The tensor's size in bytes, or nothing when it does not fit 63 bits.
 bool byte_size(const std::vector<std::uint64_t>& shape, std::uint64_t& bytes) {
   bytes = sizeof(float);
@@ -125,7 +128,7 @@ bool byte_size(const std::vector<std::uint64_t>& shape, std::uint64_t& bytes) {
 
 }  // namespace
 
-Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view who) {
+Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view who, Changed changed) {
   const auto wrong = [&](std::string_view what) {
     return Error{Error::Kind::data, fmt::format("{}: no safetensors file: {}; try another file", who, one_line(what))};
   };
@@ -140,6 +143,10 @@ Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view wh
   if (const auto first = header.find_first_not_of(" \t\r\n"); first == header.npos || header[first] != '{')
     return wrong("its header does not begin with {");
   if (header.find('\0') != header.npos) return wrong("its header holds a zero byte");
+
+  const auto seal = safetensors_seal(bytes);
+  if (seal && changed == Changed::refuse)
+    if (const auto holds = hold_seal(bytes, *seal, who); !holds) return holds.error();
 
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(header.begin(), header.end(), &reader)) return wrong(reader.problem);
@@ -165,7 +172,11 @@ Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view wh
   if (end != data.size()) return wrong(fmt::format("its tensors hold {} bytes, the file has {} for them", end, data.size()));
 
   TensorFile file;
-  file.metadata = std::move(reader.metadata);
+  for (auto& word : reader.metadata) {
+    const bool ours = word.first == kSealKey || word.first == kVersionKey;
+    if (ours && !seal && changed == Changed::refuse) return seal_is_gone(who);
+    if (!ours) file.metadata.push_back(std::move(word));
+  }
   for (const Entry& entry : reader.entries) {
     Tensor tensor{entry.name, {}, std::vector<float>((entry.offsets[1] - entry.offsets[0]) / sizeof(float))};
     for (const std::uint64_t extent : entry.shape) tensor.shape.push_back(static_cast<std::int64_t>(extent));
@@ -176,47 +187,50 @@ Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view wh
   return file;
 }
 
-Result<TensorFile> read_safetensors(const std::filesystem::path& file) {
+Result<TensorFile> read_safetensors(const std::filesystem::path& file, Changed changed) {
   const auto bytes = read_file(file);
   if (!bytes) return bytes.error();
-  return parse_safetensors(*bytes, file.string());
+  return parse_safetensors(*bytes, file.string(), changed);
 }
 
 Result<void> write_safetensors(const TensorFile& contents, const std::filesystem::path& file) {
-  // Members are appended as to a vector: ordered_json would look for each new key among all others.
-  Json header = Json::object(), words = Json::object();
-  const auto append = [](Json& object, const std::string& key, Json value) {
-    object.get_ref<Json::object_t&>().emplace_back(key, std::move(value));
-  };
-  std::set<std::string> keys, names = {"__metadata__"};
-  for (const auto& [key, value] : contents.metadata) {
-    SOMA_REQUIRE(keys.insert(key).second);
-    append(words, key, value);
-  }
-  if (!words.empty()) append(header, "__metadata__", std::move(words));
+  // Written as it goes: the destructor of a JSON document asks for memory, and a lack of it there would end the process.
+  std::set<std::string> keys = {std::string(kSealKey), std::string(kVersionKey)}, names = {"__metadata__"};
+  std::string text =
+      fmt::format(R"({}{}","{}":{})", kSafetensorsSeal, std::string(kSha256Digits, '0'), kVersionKey, quoted(sealed_version()));
   std::uint64_t offset = 0;
-  for (const Tensor& tensor : contents.tensors) {
-    SOMA_REQUIRE(names.insert(tensor.name).second);
-    SOMA_REQUIRE(static_cast<std::uint64_t>(elements(tensor.shape)) == tensor.values.size());
-    const std::uint64_t end = offset + tensor.values.size() * sizeof(float);
-    append(header, tensor.name, {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}});
-    offset = end;
-  }
-  std::string text;
   try {
-    text = header.dump();
-  } catch (const Json::type_error&) {
+    for (const auto& [key, value] : contents.metadata) {
+      SOMA_REQUIRE(keys.insert(key).second);
+      text += fmt::format(",{}:{}", quoted(key), quoted(value));
+    }
+    text += '}';
+    for (const Tensor& tensor : contents.tensors) {
+      SOMA_REQUIRE(names.insert(tensor.name).second);
+      SOMA_REQUIRE(static_cast<std::uint64_t>(elements(tensor.shape)) == tensor.values.size());
+      const std::uint64_t end = offset + tensor.values.size() * sizeof(float);
+      text += fmt::format(R"(,{}:{{"dtype":"F32","shape":[{}],"data_offsets":[{},{}]}})", quoted(tensor.name),
+                          fmt::join(tensor.shape, ","), offset, end);
+      offset = end;
+    }
+  } catch (const nlohmann::json::type_error&) {
     return Error{Error::Kind::data,
                  fmt::format("{}: wanted names and words in UTF-8, got other bytes; try renaming", file.string())};
   }
+  text += '}';
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
   if (text.size() > kLongestHeader)
     return Error{Error::Kind::data, fmt::format("{}: wanted a header of at most {} bytes, got {}; try fewer words", file.string(),
                                                 kLongestHeader, text.size())};
 
   const std::uint64_t length = text.size();
-  std::vector<std::span<const std::byte>> chunks = {std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(text))};
+  const auto header_bytes = std::as_bytes(std::span(text));
+  std::vector<std::span<const std::byte>> chunks = {std::as_bytes(std::span(&length, 1)),
+                                                    header_bytes.first(kSafetensorsSeal.size()),
+                                                    header_bytes.subspan(kSafetensorsSeal.size() + kSha256Digits)};
   for (const Tensor& tensor : contents.tensors) chunks.push_back(std::as_bytes(std::span(tensor.values)));
+  const std::string digits = sha256(chunks);
+  chunks.insert(chunks.begin() + 2, std::as_bytes(std::span(digits)));
   return write_file(file, chunks);
 }
 

@@ -9,6 +9,7 @@
 namespace soma {
 
 /// Trusts nothing in `bytes`. Errors begin with `who`.
-[[nodiscard]] Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view who);
+[[nodiscard]] Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view who,
+                                                   Changed changed = Changed::refuse);
 
 }  // namespace soma

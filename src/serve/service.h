@@ -25,7 +25,10 @@ namespace soma {
 /// What all threads of a server share.
 struct Serving {
   Serving(const ServeOptions& options_, int threads_, std::size_t max_memory)
-      : options(options_), threads(threads_), budget(max_memory), repository(options.source, threads, options.max_batch) {
+      : options(options_),
+        threads(threads_),
+        budget(max_memory),
+        repository(options.source, threads, options.max_batch, options.changed) {
     for (int i = 0; i < threads; ++i) http.push_back(std::make_unique<HttpCounters>());
   }
   const ServeOptions options;

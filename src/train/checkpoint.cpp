@@ -2,15 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
+#include "core/number.h"
 #include "train/run_state.h"
 
 namespace soma {
 namespace {
-
-std::string exact(double x) { return fmt::format("{:a}", x); }
 
 /// Metadata under one roof: written and read by the same list of names, so that neither can forget a field.
 class Words {
@@ -20,27 +18,34 @@ class Words {
 
   void field(const std::string& name, double& x) {
     std::string text = exact(x);
-    if (word(name, text)) x = std::strtod(text.c_str(), nullptr);
+    if (word(name, text)) number(name, from_exact(text), x);
   }
   void field(const std::string& name, std::int64_t& x) {
     std::string text = std::to_string(x);
-    if (word(name, text)) x = std::strtoll(text.c_str(), nullptr, 10);
+    if (word(name, text)) number(name, whole_number(text), x);
   }
   void field(const std::string& name, bool& x) {
-    std::int64_t number = x ? 1 : 0;
-    field(name, number);
-    x = number != 0;
+    std::int64_t bit = x ? 1 : 0;
+    field(name, bit);
+    x = bit != 0;
   }
   void field(const std::string& name, std::string& x) { word(name, x); }
   void field(const std::string& name, std::optional<double>& x) {
     std::string text = x ? exact(*x) : "";
-    if (word(name, text)) x = text.empty() ? std::nullopt : std::optional(std::strtod(text.c_str(), nullptr));
+    if (!word(name, text)) return;
+    x.reset();
+    if (!text.empty()) field(name, x.emplace());
   }
 
   [[nodiscard]] const std::string& missing() const { return missing_; }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> all() const { return {words_.begin(), words_.end()}; }
 
  private:
+  template <class T>
+  void number(const std::string& name, const std::optional<T>& read, T& x) {
+    if (!read) missing_ = name;
+    x = read.value_or(T{});
+  }
   /// Writing: keeps the text. Reading: replaces it, and says whether there was one.
   bool word(const std::string& name, std::string& text) {
     if (!reading_) {
@@ -150,8 +155,8 @@ Result<void> write_checkpoint(const RunState& state, const std::filesystem::path
   return write_safetensors(contents, file);
 }
 
-Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file) {
-  auto contents = read_safetensors(file);
+Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file, Changed changed) {
+  auto contents = read_safetensors(file, changed);
   if (!contents) return contents.error();
   const auto fail = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", file.string(), what)}; };
   Words words(*contents);

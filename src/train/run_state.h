@@ -93,7 +93,7 @@ struct RunState {
 
 /// The state as one file, and back. `read` fails, changing nothing it cannot undo, when the file belongs to another network.
 [[nodiscard]] Result<void> write_checkpoint(const RunState& state, const std::filesystem::path& file);
-[[nodiscard]] Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file);
+[[nodiscard]] Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file, Changed changed);
 
 /// epoch,loss,accuracy,validation_loss,validation_accuracy,rate,seconds
 std::string history_csv(const std::vector<EpochRecord>& history);

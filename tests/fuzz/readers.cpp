@@ -21,9 +21,11 @@ void check(const soma::Result<T>& result) {
 using Reader = void (*)(std::string_view bytes);
 [[maybe_unused]] constexpr Reader read_gzip = [](std::string_view bytes) { check(soma::gunzip(bytes, "fuzz", 1 << 24)); };
 [[maybe_unused]] constexpr Reader read_safetensors = [](std::string_view bytes) {
-  check(soma::parse_safetensors(bytes, "fuzz"));
+  check(soma::parse_safetensors(bytes, "fuzz", soma::Changed::accept));
 };
-[[maybe_unused]] constexpr Reader read_onnx = [](std::string_view bytes) { check(soma::parse_onnx(bytes, "fuzz")); };
+[[maybe_unused]] constexpr Reader read_onnx = [](std::string_view bytes) {
+  check(soma::parse_onnx(bytes, "fuzz", soma::Changed::accept));
+};
 
 // What can be read can be written, and reads back as the same.
 [[maybe_unused]] constexpr Reader read_config = [](std::string_view bytes) {

@@ -291,7 +291,7 @@ TEST(OnnxFile, EveryTruncationAndEveryFlippedByteIsSurvived) {
     for (const char change : {'\x01', '\x80', '\x10'}) {
       std::string damaged = bytes;
       damaged[n] = static_cast<char>(damaged[n] ^ change);
-      const auto result = parse_onnx(damaged, "m");
+      const auto result = parse_onnx(damaged, "m", Changed::accept);
       EXPECT_TRUE(result.ok() || result.error().message.rfind("m: ", 0) == 0);
     }
 }
@@ -378,7 +378,7 @@ class OwnFile : public testing::Test {
     auto changed = proto;
     for (auto& entry : *changed.mutable_metadata_props())
       if (entry.key() == key) entry.set_value(value);
-    const auto result = parse_onnx(changed.SerializeAsString(), "m");
+    const auto result = parse_onnx(changed.SerializeAsString(), "m", Changed::accept);
     EXPECT_FALSE(result.ok()) << key << " " << value;
     return result.ok() ? "" : result.error().message;
   }
@@ -415,7 +415,8 @@ TEST_F(OwnFile, DamagedMetadataAreTold) {
 
 TEST_F(OwnFile, AGraphSomebodyEditedIsReadByItsOperators) {
   proto.mutable_graph()->mutable_node(1)->set_op_type("Sigmoid");
-  EXPECT_THAT(parse_onnx(proto.SerializeAsString(), "m").error().message, HasSubstr("wanted operators that are layers"));
+  EXPECT_THAT(parse_onnx(proto.SerializeAsString(), "m", Changed::accept).error().message,
+              HasSubstr("wanted operators that are layers"));
 }
 
 }  // namespace
