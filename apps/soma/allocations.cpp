@@ -1,4 +1,4 @@
-// a piece of work → how often the process asks for memory in it. The program's operator new, which counts while somebody asks.
+// a request for memory → memory, counted while somebody asks, and from a reserve when the system has none left.
 #include "allocations.h"
 
 #include <atomic>
@@ -17,16 +17,31 @@ void* take(std::size_t size, std::size_t alignment) noexcept {
   return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
 
+// Enough for the words of an error and the stack of a destructor that walks a document; one mapping, so that freeing it helps.
+constexpr std::size_t kReserve = std::size_t{1} << 20, kSmall = kReserve / 8;
+std::atomic<void*> reserve{nullptr};
+std::atomic<bool> reserve_used{false};
+
 void* taken(std::size_t size, std::size_t alignment) {
-  for (;;) {
+  if (reserve_used.load(std::memory_order_relaxed)) keep_memory_in_reserve();
+  if (void* memory = take(size, alignment)) return memory;
+  if (size <= kSmall) {
+    std::free(reserve.exchange(nullptr));
+    reserve_used = true;
     if (void* memory = take(size, alignment)) return memory;
-    const std::new_handler handler = std::get_new_handler();
-    if (handler == nullptr) throw std::bad_alloc();
-    handler();
   }
+  throw std::bad_alloc();
 }
 
 }  // namespace
+
+void keep_memory_in_reserve() {
+  void* memory = std::malloc(kReserve);
+  if (memory == nullptr) return;
+  void* none = nullptr;
+  if (!reserve.compare_exchange_strong(none, memory)) std::free(memory);
+  reserve_used = false;
+}
 
 std::int64_t count_allocations(const std::function<void()>& work) {
   const std::int64_t before = requests.load();

@@ -20,6 +20,7 @@ struct Options {
   std::string file;
   int threads = 0;
   bool json = false, quiet = false;
+  Changed changed = Changed::refuse;
 };
 
 /// One plain line per unit, and on a terminal a line in between that is overwritten.
@@ -35,8 +36,7 @@ class BatchDisplay {
   void note(std::string_view line) {
     if (quiet_ || level_ == Level::error) return;
     clear();
-    fmt::print(stream_, "{}\n", line);
-    std::fflush(stream_);
+    show(stream_, fmt::format("{}\n", line));
   }
 
   void progress(const BatchProgress& progress) {
@@ -54,8 +54,7 @@ class BatchDisplay {
       line += fmt::format("  {} left of this pass", duration(left));
       if (const double rest = left_behind(progress); rest > 0) line += fmt::format(", about {} in all", duration(left + rest));
     }
-    fmt::print(stream_, "\r{}\033[K", line);
-    std::fflush(stream_);
+    show(stream_, fmt::format("\r{}\033[K", line));
   }
 
   void result(const BatchUnit& unit, const BatchResult& r) {
@@ -78,7 +77,7 @@ class BatchDisplay {
   void clear() {
     if (!drawn_) return;
     drawn_ = false;
-    fmt::print(stream_, "\r\033[K");
+    show(stream_, "\r\033[K");
   }
 
  private:
@@ -134,13 +133,14 @@ int batch(const Options& options) {
   BatchHooks hooks;
   hooks.stop = stop;
   hooks.threads = options.threads;
+  hooks.changed = options.changed;
   hooks.on_note = [&](std::string_view line) { display.note(line); };
   hooks.on_progress = [&](const BatchProgress& progress) { display.progress(progress); };
   hooks.on_result = [&](const BatchUnit& unit, const BatchResult& result) { display.result(unit, result); };
   const Result<BatchReport> report = run_batch(*file, hooks);
   display.clear();
   if (!report) return complain(report.error());
-  if (report->interrupted) fmt::print(stderr, "interrupted; go on with: soma batch {}\n", options.file);
+  if (report->interrupted) show(stderr, fmt::format("interrupted; go on with: soma batch {}\n", options.file));
   if (options.json) fmt::print("{}\n", as_json(*report).dump());
   return report->interrupted ? interrupted : done;
 }
@@ -154,7 +154,8 @@ void add_batch(CLI::App& program, Action& action) {
   command
       ->add_option("--threads", options->threads, "Threads; 0 = one per worker, at most one per core. Does not change the result")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, kMostThreads));
+  add_trust(*command, options->changed);
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->add_flag("--quiet", options->quiet, "Say nothing but errors");
   command->callback([options, &action] { action = [options] { return batch(*options); }; });

@@ -1,4 +1,4 @@
-// Ctrl-C → a flag that asks a run to stop; a second Ctrl-C → the end of the process.
+// Ctrl-C, or a terminal that closes → a flag that asks a run to stop; a second Ctrl-C → the end of the process.
 #include "interrupt.h"
 
 #include <unistd.h>
@@ -23,8 +23,11 @@ const std::atomic<bool>* catch_interrupts() {
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   action.sa_flags = SA_RESTART;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    // Ignored at the start means that somebody wanted it so: nohup, or a shell's background job.
+    if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
+  }
   return &stop_requested;
 }
 

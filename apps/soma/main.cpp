@@ -1,9 +1,15 @@
 // argv → one subcommand, run; whatever goes wrong → one line on stderr and an exit status.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <exception>
+#include <string_view>
 
+#include "allocations.h"
 #include "command.h"
 #include "soma/device.h"
 #include "terminal.h"
@@ -11,11 +17,53 @@
 namespace soma::app {
 namespace {
 
+/// Without memory of its own, and whatever state the process is in.
+void say(std::string_view message) {
+  for (const std::string_view part : {std::string_view("soma: "), message, std::string_view("\n")})
+    if (std::fwrite(part.data(), 1, part.size(), stderr) != part.size()) return;  // nobody is there to be told
+}
+
 int complain(int status, std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "soma: {}\n", message);
+  say(message);
   return status;
 }
+
+constexpr std::string_view kOutOfMemory = "out of memory; try a smaller batch or data.limit";
+
+/// The exception under way → its line.
+int complain_of_exception() {
+  try {
+    throw;
+  } catch (const ContractError& bug) {
+    return complain(failed, fmt::format("this is a bug, please report it: {}", bug.what()));
+  } catch (const std::bad_alloc&) {
+    say(kOutOfMemory);
+  } catch (const std::exception& error) {
+    return complain(failed, error.what());
+  }
+  return failed;
+}
+
+/// Where an exception can go no further, in a destructor or a thread: a line and a status, and no core dump. What is on the disk
+/// is whole at any moment.
+[[noreturn]] void end_at_once() {
+  try {
+    if (std::current_exception()) complain_of_exception();
+  } catch (...) {  // no memory even for the line
+    say(kOutOfMemory);
+  }
+  ::_exit(failed);
+}
+
+/// A process may be started with any of these closed; the next file that is opened would take its place, and its words.
+void open_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) ::_exit(failed);
+}
+
+/// So that nobody who was told 0 misses words: also those that a full disk, or a reader that has gone, refused long ago.
+bool all_was_printed() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
 std::string names(const CLI::App& command) {
   std::string text;
@@ -49,7 +97,7 @@ int run(int argc, char** argv) {
   program.set_version_flag("--version", fmt::format("soma {}", version()));
   Action action;
   for (const auto add :
-       {add_train, add_eval, add_predict, add_export, add_info, add_data, add_serve, add_batch, add_lab, add_version})
+       {add_train, add_eval, add_predict, add_export, add_info, add_verify, add_data, add_serve, add_batch, add_lab, add_version})
     add(program, action);
   try {
     program.parse(argc, argv);
@@ -62,22 +110,28 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
+void add_trust(CLI::App& command, Changed& changed) {
+  command.add_flag_callback(
+      "--trust-changed", [&changed] { changed = Changed::accept; },
+      "Take a file of soma's that has been changed since soma wrote it");
+}
+
 int complain(const Error& error) { return complain(error.kind == Error::Kind::usage ? wrong_usage : failed, error.message); }
 
 }  // namespace soma::app
 
 int main(int argc, char** argv) {
   using namespace soma::app;
+  open_standard_streams();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file too large is an error of write(), with a message
+  std::set_terminate(end_at_once);
+  keep_memory_in_reserve();
+  int status = failed;
   try {
-    const int status = run(argc, argv);
-    if (std::fflush(stdout) != 0) return complain(soma::Error{soma::Error::Kind::io, "cannot write to standard output"});
-    return status;
-  } catch (const soma::ContractError& bug) {
-    fmt::print(stderr, "soma: this is a bug, please report it: {}\n", bug.what());
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "soma: out of memory; try a smaller batch or data.limit\n");
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "soma: {}\n", error.what());
+    status = run(argc, argv);
+  } catch (const std::exception&) {
+    status = complain_of_exception();
   }
-  return failed;
+  if (!all_was_printed() && status == done) return complain(failed, "cannot write to standard output");
+  return status;
 }

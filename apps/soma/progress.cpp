@@ -57,15 +57,13 @@ void ProgressDisplay::step(const Progress& progress) {
   if (now < next_) return;
   next_ = now + kRedraw;
   drawn_ = true;
-  fmt::print(stream_, "\r{}\033[K", progress_line(progress, terminal_width(stream_) - 1));
-  std::fflush(stream_);
+  show(stream_, fmt::format("\r{}\033[K", progress_line(progress, terminal_width(stream_) - 1)));
 }
 
 void ProgressDisplay::clear() {
   if (!drawn_) return;
   drawn_ = false;
-  fmt::print(stream_, "\r\033[K");
-  std::fflush(stream_);
+  show(stream_, "\r\033[K");
 }
 
 void ProgressDisplay::epoch(const EpochRecord& record, std::int64_t epochs) {
@@ -76,8 +74,7 @@ void ProgressDisplay::epoch(const EpochRecord& record, std::int64_t epochs) {
                                  percent(record.accuracy));
   if (record.validation_loss && record.validation_accuracy)
     line += fmt::format("  validation {:.4f} {}", *record.validation_loss, percent(*record.validation_accuracy));
-  fmt::print(stream_, "{}  rate {:.3g}  {}\n", line, record.rate, duration(record.seconds));
-  std::fflush(stream_);
+  show(stream_, fmt::format("{}  rate {:.3g}  {}\n", line, record.rate, duration(record.seconds)));
 }
 
 }  // namespace soma::app

@@ -9,6 +9,10 @@ namespace soma::app {
 
 bool is_terminal(std::FILE* stream);
 
+/// Writes the text at once. A stream that takes no more (a terminal that was closed, a full disk) stops no work: main says so at
+/// its end.
+void show(std::FILE* stream, std::string_view text);
+
 /// Columns of the terminal behind the stream; 80 when it does not say.
 int terminal_width(std::FILE* stream);
 

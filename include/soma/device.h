@@ -24,6 +24,8 @@ bool native_half();
 
 /// Cores this process may use: its affinity mask, or the processor quota of its container where that is less.
 int available_threads();
+/// Threads that may be asked for: more would only wait for each other.
+inline constexpr int kMostThreads = 4096;
 
 /// "AMD EPYC, 2 cores".
 std::string machine();

@@ -1,6 +1,9 @@
 // a region of work → the same region run by every member of a persistent thread team, then a barrier.
 #include "core/team.h"
 
+#include <new>
+#include <system_error>
+
 #include "soma/device.h"
 
 namespace soma {
@@ -46,7 +49,11 @@ Team::Team(int threads) {
   crowded_ = members > cores;
   ranges_ = std::make_unique<Range[]>(static_cast<std::size_t>(members));
   workers_.reserve(static_cast<std::size_t>(members - 1));
-  for (int member = 1; member < members; ++member) workers_.emplace_back([this, member] { work(member); });
+  try {
+    for (int member = 1; member < members; ++member) workers_.emplace_back([this, member] { work(member); });
+  } catch (const std::system_error&) {  // a limit on threads or memory: those there are do the work, to the same bits
+  } catch (const std::bad_alloc&) {     // the same, met a little earlier
+  }
 }
 
 Team::~Team() {

@@ -33,7 +33,7 @@ class Spread {
 /// allocates nothing and, while the team is awake, makes no system call. Regions may not nest; one thread owns the team.
 class Team {
  public:
-  /// threads ≥ 1; 0 = all cores this process may use.
+  /// threads ≥ 1; 0 = all cores this process may use. Where the system gives fewer, size() says how many there are.
   explicit Team(int threads = 0);
   /// A team without threads of its own: what it shares, the spread runs, one unit at a time.
   explicit Team(std::unique_ptr<Spread> spread) : spread_(std::move(spread)) {}

@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "nn/filter.h"
+#include "nn/memory.h"
 
 namespace soma {
 namespace {
@@ -432,6 +433,7 @@ Result<Plan> make_plan(const NetworkSpec& spec, std::int64_t max_batch, bool tra
   SOMA_REQUIRE(max_batch >= 1);
   auto network = resolve(spec);
   if (!network) return network.error();
+  if (auto fits = check_memory(*network, max_batch, training); !fits) return fits.error();
   return Planner(std::move(*network), max_batch, training).build();
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "soma/config.h"
+#include "soma/device.h"
 #include "train/config_fields.h"
 #include "train/strategy.h"
 
@@ -159,6 +160,8 @@ void check(Checker& ask, const TrainConfig& train, const DataConfig& data, const
   ask.at_least("train.accumulate", train.accumulate, 1);
   ask.require(train.seed <= kLargestSeed, "train.seed", fmt::format("at most {}", kLargestSeed), std::to_string(train.seed));
   ask.at_least("train.threads", std::int64_t{train.threads}, 0);
+  ask.require(train.threads <= kMostThreads, "train.threads", fmt::format("at most {}", kMostThreads),
+              std::to_string(train.threads));
   ask.known("train.strategy", train.strategy, {strategy_names().begin(), strategy_names().end()});
   const bool exchange = train.strategy == "averaging" || train.strategy == "hogwild";
   ask.require(train.workers >= 0 && train.workers <= 4096, "train.workers", "0 to 4096", std::to_string(train.workers));

@@ -59,14 +59,15 @@ pid_t Scratch::start(const std::vector<std::string>& arguments, const Setting& s
   const pid_t child = ::fork();
   if (child != 0) return child;
   redirect("/dev/null", 0);
-  redirect(captured(directory_, ".out"), 1);
+  redirect(setting.out.empty() ? captured(directory_, ".out") : std::filesystem::path(setting.out), 1);
   redirect(captured(directory_, ".err"), 2);
   if (::chdir(directory_.c_str()) != 0) ::_exit(99);
   if (setting.file_limit >= 0) {
-    std::signal(SIGXFSZ, SIG_IGN);  // so that write() fails, as on a full disk
     const rlimit limit = {static_cast<rlim_t>(setting.file_limit), static_cast<rlim_t>(setting.file_limit)};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (setting.ignores_hangup) std::signal(SIGHUP, SIG_IGN);
+  for (const int descriptor : setting.closed) ::close(descriptor);
   ::execve(SOMA_PROGRAM, argv.data(), envp.data());
   ::_exit(99);
 }

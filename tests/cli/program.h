@@ -18,7 +18,10 @@ struct Outcome {
 /// How to run it, where that differs from a plain call.
 struct Setting {
   std::vector<std::string> environment;  ///< "NAME=value", added to a clean environment
-  long file_limit = -1;                  ///< largest file it may write, as a disk that runs full; −1 = any
+  long file_limit = -1;                  ///< largest file it may write (ulimit -f); −1 = any
+  std::string out;                       ///< where stdout goes instead, say /dev/full
+  std::vector<int> closed;               ///< descriptors that are closed when it starts
+  bool ignores_hangup = false;           ///< as under nohup
 };
 
 /// A directory of its own for each test, empty at first and removed at the end; the program runs inside it.

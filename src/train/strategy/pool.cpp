@@ -1,6 +1,7 @@
 // pool: units of an operation → a queue, and workers that are made for this one operation.
 #include <deque>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -37,16 +38,22 @@ class Pool final : public Spread {
   [[nodiscard]] int members() const override { return members_; }
 
   void share(std::int64_t count, Unit unit, void* context) noexcept override {
-    JobQueue queue(count);
+    std::optional<JobQueue> queue;
     const auto work = [&](int member) {
-      while (const auto job = queue.take()) unit(context, *job, *job + 1, member);
+      while (const auto job = queue->take()) unit(context, *job, *job + 1, member);
     };
     std::vector<std::thread> workers;
     try {
+      queue.emplace(count);
+      workers.reserve(static_cast<std::size_t>(members_));
       for (int member = 0; member < members_; ++member) workers.emplace_back(work, member);
     } catch (const std::system_error&) {  // the system has no thread left: those there are do the work
+    } catch (const std::bad_alloc&) {     // nor memory for one
     }
-    if (workers.empty()) work(0);
+    if (!queue)
+      for (std::int64_t i = 0; i < count; ++i) unit(context, i, i + 1, 0);
+    else if (workers.empty())
+      work(0);
     for (std::thread& worker : workers) worker.join();
   }
 

@@ -1,6 +1,7 @@
 // spawn: units of an operation → a thread for each, as a Go program starts a goroutine per element.
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -32,6 +33,8 @@ class Spawn final : public Spread {
         thread = std::thread(task);
       } catch (const std::system_error&) {
         task();  // the system has no thread left
+      } catch (const std::bad_alloc&) {
+        task();  // nor memory for one
       }
     }
     for (std::thread& thread : threads_)

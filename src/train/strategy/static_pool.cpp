@@ -1,6 +1,9 @@
 // static-pool: units of an operation → a queue, and workers that stay from one operation to the next.
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -12,7 +15,12 @@ namespace {
 class StaticPool final : public Spread {
  public:
   explicit StaticPool(int workers) {
-    for (int member = 0; member < workers; ++member) threads_.emplace_back([this, member] { work(member); });
+    threads_.reserve(static_cast<std::size_t>(workers));
+    try {
+      for (int member = 0; member < workers; ++member) threads_.emplace_back([this, member] { work(member); });
+    } catch (const std::system_error&) {  // the system has no thread left: those there are do the work
+    } catch (const std::bad_alloc&) {     // nor memory for one
+    }
   }
   ~StaticPool() override {
     {
@@ -25,9 +33,11 @@ class StaticPool final : public Spread {
   StaticPool(const StaticPool&) = delete;
   StaticPool& operator=(const StaticPool&) = delete;
 
-  [[nodiscard]] int members() const override { return static_cast<int>(threads_.size()); }
+  [[nodiscard]] int members() const override { return std::max(1, static_cast<int>(threads_.size())); }
 
   void share(std::int64_t count, Unit unit, void* context) noexcept override {
+    for (std::int64_t i = 0; threads_.empty() && i < count; ++i) unit(context, i, i + 1, 0);
+    if (threads_.empty()) return;
     std::unique_lock lock(mutex_);
     unit_ = unit;
     context_ = context;
