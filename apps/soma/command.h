@@ -23,6 +23,7 @@ void add_predict(CLI::App& program, Action& action);
 void add_export(CLI::App& program, Action& action);
 void add_info(CLI::App& program, Action& action);
 void add_serve(CLI::App& program, Action& action);
+void add_kernel(CLI::App& program, Action& action);
 void add_data(CLI::App& program, Action& action);
 void add_batch(CLI::App& program, Action& action);
 void add_lab(CLI::App& program, Action& action);

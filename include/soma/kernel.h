@@ -1,0 +1,125 @@
+// an int8 model → answers from inside the Linux kernel; a sample ↔ the messages that ask for them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "soma/error.h"
+#include "soma/model.h"
+
+namespace soma {
+
+/// How the values of a question are written, in the order of a picture: rows, columns, channels.
+enum class ValueType : std::uint8_t {
+  byte = 0,     ///< the number itself, as pixels are
+  int16 = 1,    ///< a number of KernelOptions::int16_units-ths
+  float32 = 2,  ///< the number
+};
+
+/// What the kernel (or `soma serve`) says to one question.
+struct KernelAnswer {
+  std::uint64_t id = 0;     ///< the question's
+  std::uint32_t model = 0;  ///< which model said so: kernel_model_tag of it
+  std::int32_t label = 0;   ///< index of the greatest output, the first of equal ones
+  std::vector<float> outputs;
+};
+
+/// The payload of a UDP packet; docs/in-kernel.md has every byte. It is padded so that an answer with `outputs` numbers is no
+/// longer than the question: others are not answered. The values are whole ones of `type`.
+std::vector<std::uint8_t> make_question(ValueType type, std::span<const std::uint8_t> values, std::uint64_t id,
+                                        std::int64_t outputs = 16);
+[[nodiscard]] Result<KernelAnswer> read_answer(std::span<const std::uint8_t> payload);
+
+/// Tells models apart: a checksum of everything that the kernel computes with.
+[[nodiscard]] Result<std::uint32_t> kernel_model_tag(const Model& model);
+
+struct KernelOptions {
+  std::uint16_t port = 9000;
+  std::int64_t max_products = 100'000;  ///< multiply-adds of one answer; at most kMostKernelProducts
+  double int16_units = 1;               ///< an int16 n stands for n / int16_units
+};
+inline constexpr std::int64_t kMostKernelProducts = 400'000;  ///< 50 µs of a processor that does nothing else meanwhile
+
+/// How long one answer takes: the whole program by BPF_PROG_TEST_RUN, and the network alone by the executor of `soma serve` on
+/// this processor, in turns; the best of each.
+struct KernelTiming {
+  double kernel_ns = 0, user_ns = 0;
+  std::int64_t instructions = 0, verified_instructions = 0, jited_bytes = 0;
+};
+
+/// Packets of one program since it was loaded, over all processors.
+struct KernelCounters {
+  std::uint64_t answered = 0;
+  std::uint64_t passed = 0;  ///< to its port, but no question that it answers: left to the rest of the system, untouched
+};
+
+enum class KernelMode {
+  automatic,  ///< native where the driver can, else generic; on veth generic
+  native,
+  generic,
+};
+
+/// A model loaded into the kernel, answering nobody until it is attached. One thread may call it at a time. Everything is undone
+/// by the destructor, or by the end of the process.
+class KernelProgram {
+ public:
+  /// Fails in one line: on models without a quantization, layers or sizes that have no room, and where the kernel or the
+  /// process's capabilities do not allow it, naming what is missing.
+  [[nodiscard]] static Result<KernelProgram> load(const Model& model, const KernelOptions& options = {});
+  KernelProgram(KernelProgram&&) noexcept;
+  KernelProgram& operator=(KernelProgram&&) noexcept;
+  ~KernelProgram();
+
+  /// The answer to one question, through the whole program on a made-up packet (BPF_PROG_TEST_RUN): what a client would get.
+  /// Fails when the program passes it on.
+  [[nodiscard]] Result<KernelAnswer> ask(ValueType type, std::span<const std::uint8_t> values);
+  /// The same with a frame of the caller's: the frame that would be sent, or empty when it is passed on (in `frame` is then what
+  /// the rest of the system sees).
+  [[nodiscard]] Result<std::vector<std::uint8_t>> run(std::vector<std::uint8_t>& frame);
+  /// The same question `repeat` times, twenty times over.
+  [[nodiscard]] Result<KernelTiming> time(ValueType type, std::span<const std::uint8_t> values, std::uint32_t repeat);
+
+  /// Answers questions that arrive at a network interface of this process's network namespace. Returns the mode it got.
+  [[nodiscard]] Result<KernelMode> attach(const std::string& interface, KernelMode mode = KernelMode::automatic);
+  /// From one packet to the next another model: by its weights alone where the bytecode is the same, else by its program. No
+  /// packet is lost or answered by a mixture.
+  [[nodiscard]] Result<void> swap(const Model& model);
+
+  [[nodiscard]] Result<KernelCounters> counters() const;
+  [[nodiscard]] std::int64_t products() const;
+  [[nodiscard]] std::uint32_t model_tag() const;
+
+ private:
+  struct State;
+  explicit KernelProgram(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Asks over UDP. One thread may call it at a time.
+class KernelClient {
+ public:
+  /// `address` is HOST:PORT or [HOST]:PORT.
+  [[nodiscard]] static Result<KernelClient> connect(const std::string& address);
+  KernelClient(KernelClient&&) noexcept;
+  KernelClient& operator=(KernelClient&&) noexcept;
+  ~KernelClient();
+
+  /// Asks again after a second without an answer, three times in all.
+  [[nodiscard]] Result<KernelAnswer> ask(ValueType type, std::span<const std::uint8_t> values, std::int64_t outputs = 16);
+  /// How many times it had to ask again.
+  [[nodiscard]] std::int64_t repeated() const { return repeated_; }
+
+ private:
+  KernelClient(int socket, std::string address);
+  int socket_ = -1;
+  std::string address_;
+  std::uint64_t asked_ = 0;
+  std::int64_t repeated_ = 0;
+};
+
+}  // namespace soma

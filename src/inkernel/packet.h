@@ -1,0 +1,23 @@
+// a Layout → the XDP program that answers questions about it: from the frame as it came to the frame that goes back.
+#pragma once
+
+#include "inkernel/emitter.h"
+
+namespace soma::bpf {
+
+enum class Ending {
+  answer,   ///< the frame goes back
+  measure,  ///< all but that: the frame stays as it is, for timing the same one again and again
+};
+
+/// Everything that is no well-formed question to `port` is passed on untouched: other protocols, VLANs, fragments, options, wrong
+/// lengths, headers or messages with a wrong checksum. r1 is the context at entry.
+Code xdp_program(const Layout& layout, std::uint16_t port, Ending ending);
+
+inline constexpr int kXdpDrop = 1, kXdpPass = 2, kXdpTransmit = 3;
+inline constexpr std::int64_t kEthernet = 14, kIpv4 = 20, kIpv6 = 40, kUdp = 8;
+
+/// Questions longer than this are of no use to anybody: no frame of a common size holds them.
+inline constexpr std::int64_t kMostPayload = 8952;
+
+}  // namespace soma::bpf

@@ -1,0 +1,40 @@
+// bytecode + maps + a frame → what the program does with it, in user space: tests without privileges run what the kernel would.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "inkernel/assembler.h"
+#include "inkernel/layout.h"
+
+namespace soma::bpf {
+
+/// What a run ended with. `problem` names the first instruction that did what the kernel's verifier would not have allowed:
+/// memory that is not the program's, an unknown instruction, a turn too many.
+struct Ran {
+  std::uint64_t result = 0;
+  std::string problem;
+};
+
+/// Runs one program again and again on the same maps, one processor.
+class Machine {
+ public:
+  Machine(Code code, std::vector<std::uint8_t> image, std::int64_t scratch);
+
+  /// The program as XDP would run it; the frame is changed and cut as it says.
+  Ran run(std::vector<std::uint8_t>& frame);
+
+  std::vector<std::uint8_t>& image() { return image_; }
+  std::vector<std::uint8_t>& scratch() { return scratch_; }
+
+ private:
+  [[nodiscard]] bool inside(std::uint64_t at, std::int64_t bytes) const;
+  std::uint64_t call(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem);
+
+  Code code_;
+  std::vector<std::uint8_t> image_, scratch_, stack_;
+  std::uint64_t context_ = 0;
+};
+
+}  // namespace soma::bpf
