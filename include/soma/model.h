@@ -137,7 +137,8 @@ struct TensorFile {
 /// Atomic: temporary file, fsync, rename, fsync of the directory. Sealed.
 [[nodiscard]] Result<void> write_safetensors(const TensorFile& contents, const std::filesystem::path& file);
 
-/// Checks every length and offset before it is used; no holes, no overlaps, no trailing bytes. Only F32 tensors.
+/// Checks every length and offset before it is used; no holes, no overlaps, no trailing bytes. F64, F16,
+/// BF16, whole numbers and BOOL become floats; a whole number that is none exactly is refused.
 [[nodiscard]] Result<TensorFile> read_safetensors(const std::filesystem::path& file, Changed changed = Changed::refuse);
 
 }  // namespace soma

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -11,6 +12,7 @@
 #include <set>
 
 #include "core/file.h"
+#include "core/half_float.h"
 #include "core/sha256.h"
 #include "core/text.h"
 #include "model/seal.h"
@@ -112,9 +114,56 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 /// A word in JSON. Throws nlohmann's type_error for one that is not in UTF-8.
 std::string quoted(const std::string& word) { return nlohmann::json(word).dump(); }
 
+/// Elements of type T as floats; whether each is one exactly, which fractions need not be.
+template <class T>
+bool as_floats(std::string_view raw, std::vector<float>& floats) {
+  bool exact = true;
+  for (std::size_t at = 0; at < raw.size(); at += sizeof(T)) {
+    T value;
+    std::memcpy(&value, raw.data() + at, sizeof(T));
+    floats.push_back(static_cast<float>(value));
+    // In double, since the float may be just beyond what T holds.
+    if constexpr (std::is_integral_v<T>) exact = exact && static_cast<double>(value) == static_cast<double>(floats.back());
+  }
+  return exact;
+}
+template <float (*widen)(std::uint16_t)>
+bool from_halves(std::string_view raw, std::vector<float>& floats) {
+  for (std::size_t at = 0; at < raw.size(); at += 2) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, raw.data() + at, 2);
+    floats.push_back(widen(bits));
+  }
+  return true;
+}
+
+/// The types of elements that are read, each as floats.
+struct ElementKind {
+  std::string_view dtype;
+  std::uint64_t bytes;
+  bool (*convert)(std::string_view raw, std::vector<float>& floats);
+};
+constexpr std::array<ElementKind, 12> kKinds = {{{"F32", 4, as_floats<float>},
+                                                 {"F64", 8, as_floats<double>},
+                                                 {"F16", 2, from_halves<from_half>},
+                                                 {"BF16", 2, from_halves<from_bfloat>},
+                                                 {"I8", 1, as_floats<std::int8_t>},
+                                                 {"I16", 2, as_floats<std::int16_t>},
+                                                 {"I32", 4, as_floats<std::int32_t>},
+                                                 {"I64", 8, as_floats<std::int64_t>},
+                                                 {"U8", 1, as_floats<std::uint8_t>},
+                                                 {"U16", 2, as_floats<std::uint16_t>},
+                                                 {"U32", 4, as_floats<std::uint32_t>},
+                                                 {"BOOL", 1, as_floats<std::uint8_t>}}};
+
+const ElementKind* kind_of(std::string_view dtype) {
+  const auto* const at = std::find_if(kKinds.begin(), kKinds.end(), [&](const ElementKind& kind) { return kind.dtype == dtype; });
+  return at == kKinds.end() ? nullptr : at;
+}
+
 /// The tensor's size in bytes, or nothing when it does not fit 63 bits.
-bool byte_size(const std::vector<std::uint64_t>& shape, std::uint64_t& bytes) {
-  bytes = sizeof(float);
+bool byte_size(const std::vector<std::uint64_t>& shape, std::uint64_t element, std::uint64_t& bytes) {
+  bytes = element;
   if (std::find(shape.begin(), shape.end(), 0U) != shape.end()) {
     bytes = 0;
     return std::all_of(shape.begin(), shape.end(), [](std::uint64_t extent) { return extent <= 1ULL << 62; });
@@ -153,11 +202,14 @@ Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view wh
 
   std::uint64_t end = 0;
   for (Entry& entry : reader.entries) {
-    if (entry.dtype != "F32") return wrong(fmt::format("tensor '{}' wants dtype F32, got '{}'", entry.name, entry.dtype));
+    const ElementKind* kind = kind_of(entry.dtype);
+    if (kind == nullptr)
+      return wrong(
+          fmt::format("tensor '{}' wants real or whole numbers of 8 to 64 bits, got dtype '{}'", entry.name, entry.dtype));
     if (entry.offsets.size() != 2)
       return wrong(fmt::format("tensor '{}' wants 2 data_offsets, got {}", entry.name, entry.offsets.size()));
     std::uint64_t size = 0;
-    if (!byte_size(entry.shape, size)) return wrong(fmt::format("tensor '{}' is too large", entry.name));
+    if (!byte_size(entry.shape, kind->bytes, size)) return wrong(fmt::format("tensor '{}' is too large", entry.name));
     if (entry.offsets[1] < entry.offsets[0] || entry.offsets[1] - entry.offsets[0] != size)
       return wrong(fmt::format("tensor '{}' wants {} bytes, its offsets say {} to {}", entry.name, size, entry.offsets[0],
                                entry.offsets[1]));
@@ -178,10 +230,13 @@ Result<TensorFile> parse_safetensors(std::string_view bytes, std::string_view wh
     if (!ours) file.metadata.push_back(std::move(word));
   }
   for (const Entry& entry : reader.entries) {
-    Tensor tensor{entry.name, {}, std::vector<float>((entry.offsets[1] - entry.offsets[0]) / sizeof(float))};
+    const ElementKind& kind = *kind_of(entry.dtype);
+    Tensor tensor{entry.name, {}, {}};
     for (const std::uint64_t extent : entry.shape) tensor.shape.push_back(static_cast<std::int64_t>(extent));
-    if (!tensor.values.empty())
-      std::memcpy(tensor.values.data(), data.data() + entry.offsets[0], tensor.values.size() * sizeof(float));
+    const std::string_view raw = data.substr(entry.offsets[0], entry.offsets[1] - entry.offsets[0]);
+    tensor.values.reserve(raw.size() / kind.bytes);
+    if (!kind.convert(raw, tensor.values))
+      return wrong(fmt::format("tensor '{}' holds whole numbers that no float32 is", entry.name));
     file.tensors.push_back(std::move(tensor));
   }
   return file;

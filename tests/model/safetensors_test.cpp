@@ -117,6 +117,24 @@ TEST(Safetensors, LyingHeadersAreRefused) {
   EXPECT_TRUE(parse_safetensors(file_of(" {} "), "x").ok());
 }
 
+TEST(Safetensors, OtherTypesBecomeFloats) {
+  const auto values = [](const std::string& dtype, std::size_t count, const std::string& data) {
+    std::string bytes = file_of("{\"a\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + std::to_string(count) +
+                                "],\"data_offsets\":[0," + std::to_string(data.size()) + "]}}");
+    const auto file = parse_safetensors(bytes + data, "x");
+    EXPECT_TRUE(file.ok()) << file.error().message;
+    return file ? file->tensors[0].values : std::vector<float>();
+  };
+  const auto raw = [](const auto& numbers) { return std::string(reinterpret_cast<const char*>(numbers.data()), sizeof numbers); };
+  EXPECT_THAT(values("F16", 2, raw(std::array<std::uint16_t, 2>{0x3C00, 0xC100})), testing::ElementsAre(1, -2.5));
+  EXPECT_THAT(values("BF16", 2, raw(std::array<std::uint16_t, 2>{0x3F80, 0xC020})), testing::ElementsAre(1, -2.5));
+  EXPECT_THAT(values("F64", 2, raw(std::array{0.5, -3.0})), testing::ElementsAre(0.5, -3));
+  EXPECT_THAT(values("I64", 2, raw(std::array<std::int64_t, 2>{16777216, -1})), testing::ElementsAre(16777216, -1));
+  EXPECT_THAT(values("U8", 2, "\x01\xff"), testing::ElementsAre(1, 255));
+  const std::string odd = raw(std::array<std::int64_t, 1>{16777217});
+  EXPECT_THAT(problem(file_of(R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})") + odd), HasSubstr("no float32 is"));
+}
+
 TEST(Safetensors, LyingEntriesAreRefused) {
   const auto entry = [](std::string_view text, std::size_t data = 4) {
     return problem(file_of("{\"a\":" + std::string(text) + "}", data));
@@ -129,7 +147,9 @@ TEST(Safetensors, LyingEntriesAreRefused) {
   EXPECT_THAT(entry(R"({"dtype":"F32","shape":[1]})"), HasSubstr("got 2 of them"));
   EXPECT_THAT(entry(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1})"), HasSubstr("unknown key 'x'"));
   EXPECT_THAT(entry(R"({"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]})"), HasSubstr("two keys 'dtype'"));
-  EXPECT_THAT(entry(R"({"dtype":"F16","shape":[2],"data_offsets":[0,4]})"), HasSubstr("wants dtype F32, got 'F16'"));
+  EXPECT_THAT(entry(R"({"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]})"),
+              HasSubstr("of 8 to 64 bits, got dtype 'F8_E4M3'"));
+  EXPECT_THAT(entry(R"({"dtype":"F16","shape":[1],"data_offsets":[0,4]})"), HasSubstr("wants 2 bytes"));
   EXPECT_THAT(entry(R"({"dtype":"F32","shape":[-1],"data_offsets":[0,4]})"), HasSubstr("a negative number does not belong"));
   EXPECT_THAT(entry(R"({"dtype":"F32","shape":[1.0],"data_offsets":[0,4]})"), HasSubstr("the number 1.0 does not belong"));
   EXPECT_THAT(entry(R"({"dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,4]})"), HasSubstr("does not belong"));
