@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 namespace soma {
 
 inline constexpr std::int64_t kOpset = 17, kIrVersion = 8;
+inline constexpr std::int64_t kOldestIr = 3, kNewestIr = 14;
 inline constexpr std::int64_t kOldestOpset = 7, kNewestOpset = 27;  // that importing understands
 
 /// Nodes and arrays of a graph under construction.
@@ -25,10 +27,13 @@ class GraphBuilder {
   /// Appends an operator; its only output is `output`, which also names it. Returned for attributes.
   onnx::NodeProto& add(std::string_view op, const std::vector<std::string>& inputs, const std::string& output);
 
+  /// What the operators added from here on make, for the graph's value_info: samples of this shape, or one array where there is
+  /// no batch. Until it is called nothing is said.
+  void making(const Shape& extents, onnx::TensorProto::DataType type = onnx::TensorProto::FLOAT, bool batch = true);
+
   /// Named arrays; adding a name twice adds it once. Return the name.
   std::string floats(const std::string& name, const Shape& shape, std::span<const float> values);
   std::string integers(const std::string& name, const std::vector<std::int64_t>& values);
-  std::string booleans(const std::string& name, const std::vector<bool>& values);
   std::string signed_bytes(const std::string& name, const Shape& shape, const std::vector<std::int8_t>& values);
   std::string unsigned_byte(const std::string& name, std::uint8_t value);
   std::string integers32(const std::string& name, const std::vector<std::int32_t>& values);
@@ -37,6 +42,7 @@ class GraphBuilder {
   onnx::TensorProto* array(const std::string& name, const Shape& shape, onnx::TensorProto::DataType type);
 
   onnx::GraphProto& graph_;
+  std::optional<onnx::TypeProto> makes_;
 };
 
 void set_attribute(onnx::NodeProto& node, std::string_view name, std::int64_t value);
@@ -70,9 +76,9 @@ std::vector<std::int32_t> small_integer_values(const onnx::TensorProto& array);
 std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph);
 
 /// A layer's input through 8 bits and its arrays as the integers they stand for: QuantizeLinear and DequantizeLinear around them.
-/// Returns what the layer's operator reads.
+/// `input` is the shape of a sample of x. Returns what the layer's operator reads.
 std::vector<std::string> write_quantized(const Model& model, const QuantizedLayer& layer, const std::string& x,
-                                         GraphBuilder& graph);
+                                         const Shape& input, GraphBuilder& graph);
 /// The arrays that write_quantized left → scales, and the layer's parameters appended to the model's.
 [[nodiscard]] Result<void> read_quantized(const std::string& node, const Shape& weight, bool bias, const GraphArrays& arrays,
                                           Model& model, std::string_view who);

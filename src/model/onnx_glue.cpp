@@ -42,9 +42,11 @@ const std::map<std::string, Importer::Known>& Importer::known() {
       {"Add", {&Importer::sum, {}}},
       {"Sum", {&Importer::sum, {}}},
       {"Mul", {&Importer::product, {}}},
+      {"Sub", {&Importer::difference, {}}},
       {"Div", {&Importer::quotient, {}}},
       {"Erf", {&Importer::erf, {}}},
       {"Concat", {&Importer::concat, {"axis"}}},
+      {"Pad", {&Importer::pad, {"mode", "pads", "value"}}},
       {"Flatten", {&Importer::flatten, {"axis"}}},
       {"Reshape", {&Importer::reshape, {"allowzero"}}},
       {"Squeeze", {&Importer::squeeze, {"axes"}}},
@@ -64,7 +66,7 @@ Result<void> Importer::sum(const Operator& op) {
       const auto x = any_value(op, 1 - constant);
       if (!x) return x.error();
       if (x->form == Value::Form::erf && near(scalar(op, constant), 1)) return alias(op, *x, Value::Form::one_plus_erf);
-      return add_bias(op, 1 - constant, constant);
+      return affine(op, 1 - constant);
     }
   std::vector<Value> inputs;
   for (int i = 0; i < op.input_size(); ++i) {
@@ -84,11 +86,11 @@ Result<void> Importer::product(const Operator& op) {
     const auto x = any_value(op, 1 - constant);
     if (!x) return x.error();
     const auto factor = scalar(op, constant);
-    if (x->form == Form::plain && near(factor, std::sqrt(0.5))) return alias(op, *x, Form::scaled);
-    if (x->form == Form::plain && near(factor, 0.5)) return alias(op, *x, Form::halved);
+    if (has_erf_ && x->form == Form::plain && near(factor, std::sqrt(0.5))) return alias(op, *x, Form::scaled);
+    if (has_erf_ && x->form == Form::plain && near(factor, 0.5)) return alias(op, *x, Form::halved);
     if (x->form == Form::product && near(factor, 0.5))
       return add(op, Activation{Activation::Kind::gelu}, {{x->layer, Form::plain}});
-    return wrong(op, "a layer's pattern", "a product with a constant");
+    return affine(op, 1 - constant);
   }
   for (const int first : {0, 1}) {
     const auto a = any_value(op, first), b = any_value(op, 1 - first);
@@ -111,8 +113,15 @@ Result<void> Importer::product(const Operator& op) {
 Result<void> Importer::quotient(const Operator& op) {
   const auto x = value(op, 0);
   if (!x) return x.error();
-  if (!near(scalar(op, 1), std::sqrt(2.0))) return wrong(op, "a layer's pattern", "a quotient");
-  return alias(op, *x, Value::Form::scaled);
+  if (has_erf_ && near(scalar(op, 1), std::sqrt(2.0))) return alias(op, *x, Value::Form::scaled);
+  if (array(op, 1) == nullptr) return wrong(op, "a layer's pattern", "a quotient of two values");
+  return affine(op, 0);
+}
+
+Result<void> Importer::difference(const Operator& op) {
+  for (const int constant : {1, 0})
+    if (array(op, constant) != nullptr) return affine(op, 1 - constant);
+  return wrong(op, "a layer's pattern", "a difference of two values");
 }
 
 Result<void> Importer::erf(const Operator& op) {
@@ -145,6 +154,31 @@ Result<void> Importer::concat(const Operator& op) {
   if (axis != 1 && axis != 1 - rank) return wrong(op, "axis 1", fmt::format("{}", axis));
   if (inputs.size() == 1) return alias(op, inputs[0]);
   return add(op, Concat{}, inputs);
+}
+
+Result<void> Importer::pad(const Operator& op) {
+  const auto x = value(op, 0);
+  if (!x) return x.error();
+  auto pads = list(op, "pads");
+  if (has_input(op, 1)) {
+    const auto given = integers(op, 1);
+    if (!given) return wrong(op, "pads known in advance", "'" + op.input(1) + "'");
+    pads = *given;
+  }
+  if (has_input(op, 3)) return wrong(op, "pads of all extents", "axes");
+  const auto* mode = attribute(op, "mode");
+  const bool none = std::all_of(pads.begin(), pads.end(), [](std::int64_t n) { return n == 0; });
+  if (pads.size() != 2 * (shape(*x).size() + 1))
+    return wrong(op, fmt::format("{} pads", 2 * (shape(*x).size() + 1)), fmt::format("{}", pads.size()));
+  if (none) return alias(op, *x);
+  const bool zeros = (mode == nullptr || mode->s() == "constant") && number(op, "value", 0) == 0 &&
+                     (!has_input(op, 2) || near(scalar(op, 2), 0));
+  if (!zeros || pads.size() != 8 || pads[0] != 0 || pads[1] != 0 || pads[4] != 0 || pads[5] != 0 ||
+      std::any_of(pads.begin(), pads.end(), [](std::int64_t n) { return n < 0 || n > 1 << 20; }))
+    return wrong(op, "zeros around an image", "another padding");
+  if (const auto made = alias(op, *x, Value::Form::padded); !made) return made;
+  values_.at(op.output(0)).pads = {pads[2], pads[3], pads[6], pads[7]};
+  return {};
 }
 
 Result<void> Importer::flatten(const Operator& op) {
@@ -227,8 +261,10 @@ Result<void> Importer::reduce_mean(const Operator& op) {
 Result<void> Importer::identity(const Operator& op) {
   if (op.op_type() == "Cast") {
     const std::int64_t to = integer(op, "to", 0);
-    const bool same =
-        integers(op, 0) ? to == onnx::TensorProto::INT64 || to == onnx::TensorProto::INT32 : to == onnx::TensorProto::FLOAT;
+    // Halves and doubles are worked out as floats.
+    const bool real = to == onnx::TensorProto::FLOAT || to == onnx::TensorProto::FLOAT16 || to == onnx::TensorProto::BFLOAT16 ||
+                      to == onnx::TensorProto::DOUBLE;
+    const bool same = integers(op, 0) ? to == onnx::TensorProto::INT64 || to == onnx::TensorProto::INT32 : real;
     if (!same) return wrong(op, "floats", fmt::format("ONNX type {}", to));
   }
   if (const auto known_shape = integers(op, 0); known_shape) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/half_float.h"
 #include "model/onnx.h"
 
 namespace soma {
@@ -31,6 +32,9 @@ std::size_t element_bytes(const onnx::TensorProto& array) {
     case onnx::TensorProto::INT64:
     case onnx::TensorProto::DOUBLE:
       return 8;
+    case onnx::TensorProto::FLOAT16:
+    case onnx::TensorProto::BFLOAT16:
+      return 2;
     case onnx::TensorProto::BOOL:
     case onnx::TensorProto::INT8:
     case onnx::TensorProto::UINT8:
@@ -61,7 +65,21 @@ onnx::NodeProto& GraphBuilder::add(std::string_view op, const std::vector<std::s
   node.set_name(output);
   for (const std::string& input : inputs) node.add_input(input);
   node.add_output(output);
+  const bool declared =
+      std::any_of(graph_.output().begin(), graph_.output().end(), [&](const auto& value) { return value.name() == output; });
+  if (makes_ && !declared) {
+    onnx::ValueInfoProto& value = *graph_.add_value_info();
+    value.set_name(output);
+    *value.mutable_type() = *makes_;
+  }
   return node;
+}
+
+void GraphBuilder::making(const Shape& extents, onnx::TensorProto::DataType type, bool batch) {
+  auto& tensor = *makes_.emplace().mutable_tensor_type();
+  tensor.set_elem_type(type);
+  if (batch) tensor.mutable_shape()->add_dim()->set_dim_param("batch");
+  for (const std::int64_t extent : extents) tensor.mutable_shape()->add_dim()->set_dim_value(extent);
 }
 
 onnx::TensorProto* GraphBuilder::array(const std::string& name, const Shape& shape, onnx::TensorProto::DataType type) {
@@ -83,12 +101,6 @@ std::string GraphBuilder::floats(const std::string& name, const Shape& shape, st
 std::string GraphBuilder::integers(const std::string& name, const std::vector<std::int64_t>& values) {
   if (auto* made = array(name, {static_cast<std::int64_t>(values.size())}, onnx::TensorProto::INT64))
     made->set_raw_data(values.data(), values.size() * sizeof(std::int64_t));
-  return name;
-}
-
-std::string GraphBuilder::booleans(const std::string& name, const std::vector<bool>& values) {
-  const std::string bytes(values.begin(), values.end());
-  if (auto* made = array(name, {static_cast<std::int64_t>(values.size())}, onnx::TensorProto::BOOL)) made->set_raw_data(bytes);
   return name;
 }
 
@@ -162,6 +174,14 @@ Shape extents(const onnx::TensorProto& array) { return Shape(array.dims().begin(
 std::vector<float> float_values(const onnx::TensorProto& array) {
   if (array.data_type() == onnx::TensorProto::FLOAT)
     return array.has_raw_data() ? raw<float>(array) : std::vector<float>(array.float_data().begin(), array.float_data().end());
+  if (array.data_type() == onnx::TensorProto::FLOAT16 || array.data_type() == onnx::TensorProto::BFLOAT16) {
+    const auto bits = array.has_raw_data() ? raw<std::uint16_t>(array)
+                                           : std::vector<std::uint16_t>(array.int32_data().begin(), array.int32_data().end());
+    std::vector<float> wide(bits.size());
+    std::transform(bits.begin(), bits.end(), wide.begin(),
+                   array.data_type() == onnx::TensorProto::FLOAT16 ? from_half : from_bfloat);
+    return wide;
+  }
   if (array.data_type() != onnx::TensorProto::DOUBLE) return {};
   const auto wide =
       array.has_raw_data() ? raw<double>(array) : std::vector<double>(array.double_data().begin(), array.double_data().end());

@@ -66,6 +66,8 @@ Importer::Importer(const onnx::ModelProto& proto, Shape input, GraphArrays array
   for (const Operator& op : proto.graph().node())
     for (const std::string& input_name : op.input()) ++readers_[input_name];
   for (const auto& output : proto.graph().output()) ++readers_[output.name()];
+  has_erf_ = std::any_of(proto.graph().node().begin(), proto.graph().node().end(),
+                         [](const Operator& op) { return op.op_type() == "Erf"; });
 }
 
 Error Importer::wrong(std::string what) const { return {Error::Kind::data, who_ + ": " + std::move(what)}; }
@@ -113,7 +115,8 @@ Result<Importer::Value> Importer::any_value(const Operator& op, int i) const {
 Result<Importer::Value> Importer::value(const Operator& op, int i) const {
   auto found = any_value(op, i);
   if (found && found->form != Value::Form::plain)
-    return wrong(op, "another layer's output", fmt::format("'{}', half a gelu", op.input(i)));
+    return wrong(op, "another layer's output",
+                 fmt::format("'{}', {}", op.input(i), found->form == Value::Form::padded ? "padded" : "half a gelu"));
   return found;
 }
 
@@ -196,6 +199,8 @@ Result<void> Importer::turn_channels() {
                     channels = static_cast<std::size_t>(input_[2]), size = height * width * channels;
   const auto refused =
       wrong(fmt::format("wanted an input with channels before height and width, got {}; try exporting it so", to_string(input_)));
+  for (const PreprocessStep& step : preprocess_.steps)
+    if (step.offset.size() > 1) return refused;
   std::set<std::int64_t> flattened;
   for (std::size_t i = 0; i < made_.size(); ++i) {
     Made& made = made_[i];
@@ -236,6 +241,7 @@ Result<Model> Importer::finish() {
   Model model;
   model.name = graph.name();
   model.input = model.network.input = input_;
+  model.preprocess = preprocess_;
   std::set<std::string> taken = {"input"};
   for (std::size_t i = 0; i < made_.size(); ++i)
     if (!needed[i] || (!made_[i].name.empty() && !taken.insert(made_[i].name).second)) made_[i].name.clear();

@@ -1,6 +1,7 @@
 // operators of other people's graphs → layers, one operator at a time.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <optional>
@@ -20,11 +21,13 @@ class Importer {
   [[nodiscard]] Result<Model> run();
 
  private:
-  /// A value of the graph: the output of a layer (−1 = the network's input), or a step on the way to a gelu of it.
+  /// A value of the graph: the output of a layer (−1 = the network's input), or a step on the way to a gelu of it, or to a layer
+  /// that pads.
   struct Value {
-    enum class Form { plain, scaled, erf, one_plus_erf, product, halved };
+    enum class Form { plain, scaled, erf, one_plus_erf, product, halved, padded };
     std::int64_t layer = -1;
     Form form = Form::plain;
+    std::array<std::int64_t, 4> pads{};  // of zeros around an image: above, left, below, right
   };
   struct Made {
     Layer layer;
@@ -91,6 +94,7 @@ class Importer {
   Result<void> quotient(const Operator&);
   Result<void> erf(const Operator&);
   Result<void> concat(const Operator&);
+  Result<void> pad(const Operator&);
   Result<void> flatten(const Operator&);
   Result<void> reshape(const Operator&);
   Result<void> squeeze(const Operator&);
@@ -100,15 +104,26 @@ class Importer {
   Result<void> shape_of(const Operator&);
   Result<void> gather(const Operator&);
 
-  Result<void> add_bias(const Operator& op, int value, int bias);
+  /// An operator of input `from` and a constant.
+  Result<void> affine(const Operator& op, int from);
+  /// Whether it is a step that every sample goes through before anything else looks at it; then it is one of `preprocess_`.
+  bool prepares(const Operator& op, int from, const Tensor& constant);
+  /// y·factor + shift as weights and bias of the layer that makes y; whether there are such.
+  bool rescale(Made& source, const std::vector<float>& factor, const std::vector<float>& shift);
+  Result<void> difference(const Operator&);
   struct Windows;
-  Result<Windows> windows(const Operator& op, const Shape& x, std::vector<std::int64_t> kernel) const;
+  Result<Windows> windows(const Operator& op, const Value& x, std::vector<std::int64_t> kernel) const;
+  /// Input 0, which zeros may stand around.
+  [[nodiscard]] Result<Value> padded_value(const Operator& op) const;
 
   const onnx::ModelProto& proto_;
   Shape input_;
   GraphArrays arrays_;
   std::string who_;
   std::int64_t opset_ = 0, taken_ = 0;
+  bool always_ = true;  // a batch norm has a bias
+  Preprocess preprocess_;
+  bool has_erf_ = false;    // so a product with √½ or ½ may be part of a gelu
   std::int64_t batch_ = 0;  // that the file fixes its input to, or 0
   std::vector<Made> made_;
   std::map<std::string, Value> values_;

@@ -92,31 +92,20 @@ Result<void> Importer::matrix_product(const Operator& op) {
   return add(op, Linear{w->shape[1], false}, {*x}, {{"weight", transposed(*w)}});
 }
 
-Result<void> Importer::add_bias(const Operator& op, int from, int constant) {
-  Made* source = sole_source(op, from);
-  auto bias = floats(op, constant);
-  if (!bias) return bias.error();
-  auto* linear = source == nullptr ? nullptr : std::get_if<Linear>(&source->layer);
-  auto* conv = source == nullptr ? nullptr : std::get_if<Conv2d>(&source->layer);
-  const bool has_bias = linear != nullptr ? linear->bias : conv == nullptr || conv->bias;
-  if (has_bias) return wrong(op, "a layer without bias before a constant", "'" + op.input(from) + "'");
-  const std::int64_t out = source->shape[0];
-  const Shape given = bias->shape;
-  if (!flatten_bias(*bias, out, linear != nullptr ? 1 : 3))
-    return wrong(op, fmt::format("a constant for each of {} outputs", out), to_string(given));
-  (linear != nullptr ? linear->bias : conv->bias) = true;
-  source->arrays.emplace_back("bias", std::move(*bias));
-  source->output = op.output(0);
-  return alias(op, values_.at(op.input(from)));
-}
-
 struct Importer::Windows {
   std::int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, padding_h = 0, padding_w = 0, dilation_h = 1,
                dilation_w = 1;
 };
 
-Result<Importer::Windows> Importer::windows(const Operator& op, const Shape& x, std::vector<std::int64_t> kernel) const {
+Result<Importer::Value> Importer::padded_value(const Operator& op) const {
+  auto x = any_value(op, 0);
+  if (x && x->form != Value::Form::padded) return value(op, 0);
+  return x;
+}
+
+Result<Importer::Windows> Importer::windows(const Operator& op, const Value& value, std::vector<std::int64_t> kernel) const {
   constexpr std::int64_t most = 1 << 30;
+  const Shape& x = shape(value);
   if (x.size() != 3) return wrong(op, "an image", to_string(x));
   if (const auto given = list(op, "kernel_shape"); !given.empty()) kernel = given;
   auto strides = list(op, "strides"), pads = list(op, "pads"), dilations = list(op, "dilations");
@@ -141,18 +130,22 @@ Result<Importer::Windows> Importer::windows(const Operator& op, const Shape& x, 
       pads[i] = mode == "SAME_UPPER" ? all / 2 : (all + 1) / 2;
       pads[i + 2] = all - pads[i];
     }
+  if (value.form == Value::Form::padded) {
+    if (mode != "NOTSET" && mode != "VALID") return wrong(op, "padding of its own behind a Pad", mode);
+    for (std::size_t i = 0; i < 4; ++i) pads[i] += value.pads[i];
+  }
   if (pads[0] != pads[2] || pads[1] != pads[3])
     return wrong(op, "the same padding on both sides", fmt::format("{}, {}, {}, {}", pads[0], pads[1], pads[2], pads[3]));
   return Windows{kernel[0], kernel[1], strides[0], strides[1], pads[0], pads[1], dilations[0], dilations[1]};
 }
 
 Result<void> Importer::convolution(const Operator& op) {
-  const auto x = value(op, 0);
+  const auto x = padded_value(op);
   if (!x) return x.error();
   auto w = floats(op, 1);
   if (!w) return w.error();
   if (w->shape.size() != 4) return wrong(op, "weights [out, in, height, width]", to_string(w->shape));
-  const auto window = windows(op, shape(*x), {w->shape[2], w->shape[3]});
+  const auto window = windows(op, *x, {w->shape[2], w->shape[3]});
   if (!window) return window.error();
   const std::int64_t groups = integer(op, "group", 1);
   const Shape wanted = {w->shape[0], groups < 1 ? 0 : shape(*x)[0] / groups, window->kernel_h, window->kernel_w};
@@ -170,13 +163,16 @@ Result<void> Importer::convolution(const Operator& op) {
 }
 
 Result<void> Importer::pool(const Operator& op) {
-  const auto x = value(op, 0);
-  if (!x) return x.error();
-  const auto window = windows(op, shape(*x), {});
-  if (!window) return window.error();
   const bool max = op.op_type() == "MaxPool";
+  const auto x = max ? value(op, 0) : padded_value(op);
+  if (!x) return x.error();
+  const auto window = windows(op, *x, {});
+  if (!window) return window.error();
+  const auto own = list(op, "pads");
+  const bool zeros_count =
+      x->form == Value::Form::padded && std::all_of(own.begin(), own.end(), [](std::int64_t n) { return n == 0; });
   if (window->dilation_h != 1 || window->dilation_w != 1) return wrong(op, "windows without dilation", "dilations");
-  if (!max && (window->padding_h > 0 || window->padding_w > 0) && integer(op, "count_include_pad", 0) == 0)
+  if (!max && !zeros_count && (window->padding_h > 0 || window->padding_w > 0) && integer(op, "count_include_pad", 0) == 0)
     return wrong(op, "count_include_pad = 1", "0");
   return add(op,
              Pool{max ? Pool::Kind::max : Pool::Kind::average, window->kernel_h, window->kernel_w, window->stride_h,

@@ -34,22 +34,29 @@ onnx::NodeProto& reduce(GraphBuilder& graph, std::string_view op, const std::str
 }
 
 /// Every raw column copied to where it, or its categories, will stand; those of categories compared with their number. So a
-/// word the training data never showed (−1) becomes zeros, which OneHot would not do: it counts −1 from the end.
+/// word the training data never showed (−1) becomes zeros, which OneHot would not do: it counts −1 from the end. Which is which
+/// is said by factors of 0 and 1, since not every reader has arrays of booleans.
 std::string one_hot(GraphBuilder& graph, const std::string& step, const std::string& x, const PreprocessStep& fitted) {
   std::vector<std::int64_t> column;
   std::vector<float> category;
-  std::vector<bool> is_category;
+  std::vector<float> is_category, is_number;
   for (std::size_t raw = 0; raw < fitted.categories.size(); ++raw)
     for (std::int32_t c = 0; c < std::max(fitted.categories[raw], 1); ++c) {
       column.push_back(static_cast<std::int64_t>(raw));
       category.push_back(static_cast<float>(c));
-      is_category.push_back(fitted.categories[raw] > 0);
+      is_category.push_back(fitted.categories[raw] > 0 ? 1.0F : 0.0F);
+      is_number.push_back(1 - is_category.back());
     }
   const Shape wide = {static_cast<std::int64_t>(column.size())};
+  graph.making(wide);
   set_attribute(graph.add("Gather", {x, graph.integers(step + ".column", column)}, step + ".gathered"), "axis", std::int64_t{1});
+  graph.making(wide, onnx::TensorProto::BOOL);
   graph.add("Equal", {step + ".gathered", graph.floats(step + ".category", wide, category)}, step + ".equal");
+  graph.making(wide);
   set_attribute(graph.add("Cast", {step + ".equal"}, step + ".hot"), "to", std::int64_t{onnx::TensorProto::FLOAT});
-  graph.add("Where", {graph.booleans(step + ".is_category", is_category), step + ".hot", step + ".gathered"}, step + ".y");
+  graph.add("Mul", {step + ".hot", graph.floats(step + ".is_category", wide, is_category)}, step + ".categories");
+  graph.add("Mul", {step + ".gathered", graph.floats(step + ".is_number", wide, is_number)}, step + ".numbers");
+  graph.add("Add", {step + ".categories", step + ".numbers"}, step + ".y");
   return step + ".y";
 }
 
@@ -61,6 +68,8 @@ std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, Gra
   for (std::size_t i = 0; i < preprocess.steps.size(); ++i) {
     const PreprocessStep& fitted = preprocess.steps[i];
     const std::string step = fmt::format("preprocess{}", i + 1);
+    const Shape single(shape.size(), 1);
+    graph.making(shape);
     switch (fitted.kind) {
       case PreprocessKind::divide:
       case PreprocessKind::standardise:
@@ -76,17 +85,23 @@ std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, Gra
         x = step + ".y";
         break;
       case PreprocessKind::midrange:
+        graph.making(single);
         reduce(graph, "ReduceMax", x, step + ".max", shape.size());
         reduce(graph, "ReduceMin", x, step + ".min", shape.size());
         graph.add("Add", {step + ".max", step + ".min"}, step + ".sum");
         graph.add("Mul", {step + ".sum", graph.floats("soma.half", {}, std::array{0.5F})}, step + ".middle");
+        graph.making(shape);
         graph.add("Sub", {x, step + ".middle"}, step + ".y");
         x = step + ".y";
         break;
       case PreprocessKind::proportional:
+        graph.making(single);
         reduce(graph, "ReduceMax", x, step + ".max", shape.size());
+        graph.making(single, onnx::TensorProto::BOOL);
         graph.add("Equal", {step + ".max", graph.floats("soma.zero", {}, std::array{0.0F})}, step + ".is_zero");
+        graph.making(single);
         graph.add("Where", {step + ".is_zero", graph.floats("soma.one", {}, std::array{1.0F}), step + ".max"}, step + ".by");
+        graph.making(shape);
         graph.add("Div", {x, step + ".by"}, step + ".y");
         x = step + ".y";
         break;

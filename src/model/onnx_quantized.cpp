@@ -20,8 +20,9 @@ std::vector<T> places(const Tensor& tensor, std::span<const float> scales) {
 }
 
 /// One scale per output, which is the first axis.
-std::string dequantized(GraphBuilder& graph, const std::string& array, const std::vector<float>& scales) {
+std::string dequantized(GraphBuilder& graph, const std::string& array, const Shape& extents, const std::vector<float>& scales) {
   const Shape shape = {static_cast<std::int64_t>(scales.size())};
+  graph.making(extents, onnx::TensorProto::FLOAT, false);
   set_attribute(graph.add("DequantizeLinear", {array, graph.floats(array + "_scale", shape, scales)}, array + "_real"), "axis",
                 std::int64_t{0});
   return array + "_real";
@@ -47,19 +48,22 @@ Tensor on_grid(const std::string& name, const Shape& shape, const std::vector<st
 }  // namespace
 
 std::vector<std::string> write_quantized(const Model& model, const QuantizedLayer& layer, const std::string& x,
-                                         GraphBuilder& graph) {
+                                         const Shape& input, GraphBuilder& graph) {
   const std::string& node = layer.node;
   const std::vector<std::string> to_bytes = {x, graph.floats(node + ".x_scale", {}, std::array{layer.input.scale}),
                                              graph.unsigned_byte(node + ".x_zero", static_cast<std::uint8_t>(layer.input.zero))};
+  graph.making(input, onnx::TensorProto::UINT8);
   graph.add("QuantizeLinear", to_bytes, node + ".x_bytes");
+  graph.making(input);
   graph.add("DequantizeLinear", {node + ".x_bytes", to_bytes[1], to_bytes[2]}, node + ".x_real");
   const LayerArrays arrays = arrays_of(model, node);
   graph.signed_bytes(arrays.weight->name, arrays.weight->shape, places<std::int8_t>(*arrays.weight, layer.weight_scales));
-  std::vector<std::string> inputs = {node + ".x_real", dequantized(graph, arrays.weight->name, layer.weight_scales)};
+  std::vector<std::string> inputs = {node + ".x_real",
+                                     dequantized(graph, arrays.weight->name, arrays.weight->shape, layer.weight_scales)};
   if (arrays.bias != nullptr) {
     const std::vector<float> scales = sum_scales(layer);
     graph.integers32(arrays.bias->name, places<std::int32_t>(*arrays.bias, scales));
-    inputs.push_back(dequantized(graph, arrays.bias->name, scales));
+    inputs.push_back(dequantized(graph, arrays.bias->name, arrays.bias->shape, scales));
   }
   return inputs;
 }

@@ -1,61 +1,19 @@
 // an ONNX file → Model: soma's own by their metadata, others by their operators. Trusts nothing in the file.
 #include <fmt/format.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
-#include "core/file.h"
 #include "core/text.h"
 #include "model/check.h"
 #include "model/onnx.h"
 #include "model/onnx_bytes.h"
-#include "model/seal.h"
+#include "model/onnx_file.h"
 #include "nn/resolve.h"
 
 namespace soma {
 namespace {
-
-constexpr std::size_t kMostBytes = std::numeric_limits<std::int32_t>::max();
-constexpr int kDeepestMessage = 64;
-constexpr int kMostNodes = 10'000;
-constexpr std::string_view kUnsealedVersion = "0.1.0";
-
-Result<void> parse_message(std::string_view bytes, std::string_view who, onnx::ModelProto& proto) {
-  const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, fmt::format("{}: {}", who, one_line(what))}; };
-  if (bytes.size() > kMostBytes) return wrong(fmt::format("wanted at most {} bytes, got {}", kMostBytes, bytes.size()));
-  const google::protobuf::LogSilencer silence;  // the library never prints
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
-  in.SetRecursionLimit(kDeepestMessage);
-  if (!proto.ParseFromCodedStream(&in) || !in.ConsumedEntireMessage() || !proto.has_graph() || !proto.has_ir_version())
-    return wrong("wanted an ONNX model, got other or damaged bytes; try another file");
-  if (proto.ir_version() < 3 || proto.ir_version() > 13)
-    return wrong(fmt::format("wanted ONNX IR version 3 to 13, got {}; try exporting with opset {}", proto.ir_version(), kOpset));
-  if (proto.graph().node_size() > kMostNodes)
-    return wrong(fmt::format("wanted at most {} operators, got {}; try a smaller model", kMostNodes, proto.graph().node_size()));
-  if (proto.functions_size() > 0)
-    return wrong(fmt::format("wanted plain operators, got function '{}'; try exporting with functions inlined",
-                             proto.functions(0).name()));
-  return {};
-}
-
-bool by_soma(const onnx::ModelProto& proto) {
-  const auto& words = proto.metadata_props();
-  return proto.producer_name() == "soma" ||
-         std::any_of(words.begin(), words.end(), [](const auto& word) { return word.key().starts_with("soma."); });
-}
-
-/// parse_message, of a file that is as soma wrote it or that soma did not write.
-Result<void> parse_sealed(std::string_view bytes, std::string_view who, Changed changed, onnx::ModelProto& proto) {
-  const auto seal = onnx_seal(bytes);
-  if (seal && changed == Changed::refuse)
-    if (const auto holds = hold_seal(bytes, *seal, who); !holds) return holds;
-  if (const auto parsed = parse_message(bytes, who, proto); !parsed) return parsed;
-  const bool needs_seal = by_soma(proto) && proto.producer_version() != kUnsealedVersion;
-  if (!seal && needs_seal && changed == Changed::refuse) return seal_is_gone(who);
-  return {};
-}
 
 /// The shape of one sample at the graph's only input that is no array of weights.
 Result<Shape> input_shape(const onnx::GraphProto& graph, const GraphArrays& arrays, std::string_view who) {
@@ -72,7 +30,10 @@ Result<Shape> input_shape(const onnx::GraphProto& graph, const GraphArrays& arra
   }
   if (input == nullptr) return wrong("none");
   const auto& type = input->type().tensor_type();
-  if (type.elem_type() != onnx::TensorProto::FLOAT) return wrong(fmt::format("elements of ONNX type {}", type.elem_type()));
+  constexpr std::array numbers = {onnx::TensorProto::FLOAT, onnx::TensorProto::DOUBLE, onnx::TensorProto::FLOAT16,
+                                  onnx::TensorProto::BFLOAT16, onnx::TensorProto::UINT8};
+  if (std::find(numbers.begin(), numbers.end(), type.elem_type()) == numbers.end())
+    return wrong(fmt::format("elements of ONNX type {}", type.elem_type()));
   if (type.shape().dim_size() != 2 && type.shape().dim_size() != 4)
     return wrong(fmt::format("{} extents", type.shape().dim_size()));
   Shape shape;
@@ -126,6 +87,10 @@ Result<Model> own_model(const std::map<std::string, std::string>& words, const S
 }
 
 Result<Model> understood(const onnx::ModelProto& proto, std::string_view who) {
+  if (proto.functions_size() > 0)
+    return Error{Error::Kind::data,
+                 fmt::format("{}: wanted plain operators, got function '{}'; try exporting with functions inlined", who,
+                             proto.functions(0).name())};
   auto arrays = GraphArrays::create(proto.graph(), who);
   if (!arrays) return arrays.error();
   const auto input = input_shape(proto.graph(), *arrays, who);
@@ -147,17 +112,13 @@ Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
 
 Result<Model> parse_onnx(std::string_view bytes, std::string_view who, Changed changed) {
   onnx::ModelProto proto;
-  if (const auto parsed = parse_sealed(bytes, who, changed, proto); !parsed) return parsed.error();
+  if (const auto parsed = parse_model(bytes, who, changed, proto); !parsed) return parsed.error();
   return to_model(proto, who);
 }
 
 Result<Model> read_onnx(const std::filesystem::path& file, Changed changed) {
   onnx::ModelProto proto;
-  {
-    const auto bytes = read_file(file, kMostBytes);
-    if (!bytes) return bytes.error();
-    if (const auto parsed = parse_sealed(*bytes, file.string(), changed, proto); !parsed) return parsed.error();
-  }
+  if (const auto read = read_model(file, changed, proto); !read) return read.error();
   return to_model(proto, file.string());
 }
 

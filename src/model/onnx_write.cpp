@@ -28,8 +28,18 @@ void set_window(onnx::NodeProto& node, const std::vector<std::int64_t>& kernel, 
 /// One layer → operators from the values `x` to the value `y`.
 class LayerWriter {
  public:
-  LayerWriter(GraphBuilder& graph, const Model& model, const Node& node, std::vector<std::string> x, std::string y)
-      : graph_(graph), model_(model), node_(node), x_(std::move(x)), y_(std::move(y)) {}
+  /// `input`, `output`: shapes of a sample of its first value and of what it makes.
+  LayerWriter(GraphBuilder& graph, const Model& model, const Node& node, std::vector<std::string> x, std::string y, Shape input,
+              Shape output)
+      : graph_(graph),
+        model_(model),
+        node_(node),
+        x_(std::move(x)),
+        y_(std::move(y)),
+        input_(std::move(input)),
+        output_(std::move(output)) {
+    graph_.making(output_);
+  }
 
   void operator()(const Linear& linear) const {
     set_attribute(graph_.add("Gemm", with_arrays(linear.bias), y_), "transB", std::int64_t{1});
@@ -42,8 +52,17 @@ class LayerWriter {
   }
   void operator()(const Pool& pool) const {
     const bool max = pool.kind == Pool::Kind::max;
+    if (!max && (pool.padding_h > 0 || pool.padding_w > 0)) {
+      // Zeros of their own count in every reader; count_include_pad does not.
+      const std::int64_t h = pool.padding_h, w = pool.padding_w;
+      graph_.making({input_[0], input_[1] + 2 * h, input_[2] + 2 * w});
+      graph_.add("Pad", {x_[0], graph_.integers(node_.name + ".pads", {0, 0, h, w, 0, 0, h, w})}, inner("padded"));
+      graph_.making(output_);
+      set_window(graph_.add("AveragePool", {inner("padded")}, y_), {pool.size_h, pool.size_w}, pool.stride_h, pool.stride_w, 0,
+                 0);
+      return;
+    }
     onnx::NodeProto& node = graph_.add(max ? "MaxPool" : "AveragePool", x_, y_);
-    if (!max) set_attribute(node, "count_include_pad", std::int64_t{1});
     set_window(node, {pool.size_h, pool.size_w}, pool.stride_h, pool.stride_w, pool.padding_h, pool.padding_w);
   }
   void operator()(const GlobalAveragePool&) const { graph_.add("GlobalAveragePool", x_, y_); }
@@ -110,7 +129,11 @@ class LayerWriter {
   std::vector<std::string> with_arrays(bool bias) const {
     if (model_.quantization)
       for (const QuantizedLayer& layer : model_.quantization->layers)
-        if (layer.node == node_.name) return write_quantized(model_, layer, x_[0], graph_);
+        if (layer.node == node_.name) {
+          auto inputs = write_quantized(model_, layer, x_[0], input_, graph_);
+          graph_.making(output_);
+          return inputs;
+        }
     std::vector<std::string> inputs = {x_[0], node_.name + ".weight"};
     if (bias) inputs.push_back(node_.name + ".bias");
     return inputs;
@@ -121,6 +144,7 @@ class LayerWriter {
   const Node& node_;
   std::vector<std::string> x_;
   std::string y_;
+  Shape input_, output_;
 };
 
 void declare(onnx::ValueInfoProto& value, const std::string& name, const Shape& sample) {
@@ -143,7 +167,10 @@ void write_layers(const Model& model, const ResolvedNetwork& network, const std:
     const bool last = i + 1 == network.spec.nodes.size();
     const bool drops = std::holds_alternative<Dropout>(node.layer) || std::holds_alternative<AlphaDropout>(node.layer);
     values.push_back(last ? "output" : drops ? x[0] : node.name + ".y");
-    if (last || !drops) std::visit(LayerWriter(graph, model, node, std::move(x), values.back()), node.layer);
+    const std::int64_t first = sources[i].empty() ? -1 : sources[i][0];
+    const Shape& read = first < 0 ? network.spec.input : network.shapes[static_cast<std::size_t>(first)];
+    if (last || !drops)
+      std::visit(LayerWriter(graph, model, node, std::move(x), values.back(), read, network.shapes[i]), node.layer);
   }
 }
 
@@ -167,7 +194,7 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   graph.set_name(model.name.empty() ? "network" : model.name);
   declare(*graph.add_input(), "input", model.input);
   declare(*graph.add_output(), "output", network->shapes.back());
-  GraphBuilder builder(graph);
+  GraphBuilder builder(graph);  // the output stands already, so nothing is said of it twice
   write_layers(model, *network, write_preprocess(model.preprocess, model.input, builder), builder);
 
   if (!model.quantization)

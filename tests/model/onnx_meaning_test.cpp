@@ -38,6 +38,54 @@ TEST(OnnxImport, BatchNormWithStatisticsAmongItsOutputsTrains) {
   EXPECT_THAT(f.problem(), HasSubstr("wants prediction, which has one output to be a layer of soma's, got training, 2 outputs"));
 }
 
+TEST(OnnxImport, ConstantsAtTheInputArePreprocessing) {
+  Foreign f({2});
+  const auto numbers = [&](const char* name, std::vector<float> values) {
+    return f.graph.floats(name, {static_cast<std::int64_t>(values.size())}, values);
+  };
+  f.graph.add("Sub", {"x", numbers("mean", {1, 2})}, "moved");
+  f.graph.add("Div", {"moved", numbers("deviation", {4, 8})}, "scaled");
+  last_linear(f, "scaled", 2);
+  const auto model = f.read().value();
+  ASSERT_EQ(model.preprocess.steps.size(), 1U);
+  EXPECT_THAT(model.preprocess.steps[0].offset, ElementsAre(1, 2));
+  EXPECT_THAT(model.preprocess.steps[0].divisor, ElementsAre(4, 8));
+  EXPECT_THAT(f.kinds(), ElementsAre("linear"));
+}
+
+TEST(OnnxImport, ConstantsBehindALayerAreItsWeights) {
+  Foreign f({2});
+  const auto numbers = [&](const char* name, std::vector<float> values) {
+    return f.graph.floats(name, {static_cast<std::int64_t>(values.size())}, values);
+  };
+  f.graph.add("MatMul", {"x", f.graph.floats("w", {2, 2}, std::vector<float>{1, 2, 3, 4})}, "m");
+  f.graph.add("Add", {"m", numbers("b", {1, 1})}, "a");
+  f.graph.add("Mul", {"a", numbers("s", {2, 10})}, "p");
+  f.graph.add("Sub", {"p", numbers("t", {5})}, "y");
+  const auto model = f.read().value();
+  EXPECT_THAT(f.kinds(), ElementsAre("linear"));
+  EXPECT_THAT(model.parameters[0].values, ElementsAre(2, 6, 20, 40));
+  EXPECT_THAT(model.parameters[1].values, ElementsAre(-3, 5));
+}
+
+TEST(OnnxImport, ZerosAroundAnImageGoIntoTheLayerBehindThem) {
+  Foreign f({2, 4, 4});
+  f.graph.add("Pad", {"x", f.graph.integers("pads", {0, 0, 1, 1, 0, 0, 1, 1})}, "padded");
+  f.graph.add("Conv", {"padded", f.floats("w", {2, 2, 3, 3})}, "c");
+  f.graph.add("Pad", {"c", f.graph.integers("none", {0, 0, 0, 0, 0, 0, 0, 0})}, "same");
+  f.graph.add("Pad", {"same", "pads"}, "again");
+  set_attribute(f.graph.add("AveragePool", {"again"}, "p"), "kernel_shape", std::vector<std::int64_t>{2, 2});
+  f.graph.add("Flatten", {"p"}, "flat");
+  last_linear(f, "flat", 50);
+  const auto model = f.read().value();
+  EXPECT_EQ(std::get<Conv2d>(model.network.nodes[0].layer).padding_h, 1);
+  EXPECT_EQ(std::get<Pool>(model.network.nodes[1].layer).padding_w, 1);
+  Foreign g({2, 4, 4});
+  g.graph.add("Pad", {"x", g.graph.integers("pads", {0, 0, 1, 1, 0, 0, 1, 1})}, "padded");
+  g.graph.add("Relu", {"padded"}, "y");
+  EXPECT_THAT(g.problem(), HasSubstr("'padded', padded"));
+}
+
 TEST(OnnxImport, ChannelsLastBecomeChannelsFirst) {
   Foreign f({5, 1, 2});  // five rows, one column, two channels
   f.graph.add("Flatten", {"x"}, "flat");
