@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 # Folders in flow order: each uses only those above it (tools/check_layers holds the tree against the exact rule).
-FOLDERS = ["include/soma", "src/core", "src/kernels", "src/nn", "src/data", "src/model", "src/train", "src/lab", "src/batchfile",
+FOLDERS = ["include/soma", "src/core", "src/kernels", "src/nn", "src/data", "src/model", "src/graph", "src/train", "src/lab", "src/batchfile",
            "src/report", "src/serve", "apps/soma"]
 FREE = ["examples", "bench", "tests"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<(soma/[^>]+)>)')

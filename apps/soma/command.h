@@ -20,6 +20,7 @@ using Action = std::function<int()>;
 void add_train(CLI::App& program, Action& action);
 void add_eval(CLI::App& program, Action& action);
 void add_predict(CLI::App& program, Action& action);
+void add_run(CLI::App& program, Action& action);
 void add_export(CLI::App& program, Action& action);
 void add_info(CLI::App& program, Action& action);
 void add_serve(CLI::App& program, Action& action);

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "soma/file.h"
+#include "soma/graph.h"
 #include "soma/model.h"
 #include "soma/train.h"
 #include "table.h"
@@ -140,8 +141,42 @@ nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSu
           {"memory_bytes", sum.memory_bytes}};
 }
 
+/// "float32 [?, 4]": what an input or output of a graph holds.
+std::string described(const GraphPort& port) {
+  std::vector<std::string> extents;
+  for (const std::int64_t extent : port.extents) extents.push_back(extent < 0 ? "?" : std::to_string(extent));
+  return port.ranked ? fmt::format("{} [{}]", to_string(port.type), fmt::join(extents, ", ")) : std::string(to_string(port.type));
+}
+
+/// A file that is no list of layers: its inputs, outputs and operators.
+int graph_info(const Graph& graph, const std::string& source, bool json) {
+  if (json) {
+    const auto ports = [](const std::vector<GraphPort>& all) {
+      nlohmann::ordered_json list = nlohmann::ordered_json::array();
+      for (const GraphPort& port : all)
+        list.push_back({{"name", port.name}, {"type", to_string(port.type)}, {"extents", port.extents}});
+      return list;
+    };
+    nlohmann::ordered_json operators = nlohmann::ordered_json::object();
+    for (const auto& [name, count] : graph.operators()) operators[name] = count;
+    const nlohmann::ordered_json all = {
+        {"name", source}, {"inputs", ports(graph.inputs())}, {"outputs", ports(graph.outputs())}, {"operators", operators}};
+    fmt::print("{}\n", all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return done;
+  }
+  fmt::print("{}  run operator by operator\n", bold(source, stdout));
+  for (const GraphPort& port : graph.inputs()) fmt::print("input       {}: {}\n", port.name, described(port));
+  for (const GraphPort& port : graph.outputs()) fmt::print("output      {}: {}\n", port.name, described(port));
+  std::vector<Row> rows;
+  for (const auto& [name, count] : graph.operators()) rows.push_back({name, grouped(count)});
+  print_table(stdout, {"operator", "times"}, rows, "lr");
+  return done;
+}
+
 int info(const std::string& source, bool json, Changed changed) {
   const Result<Subject> subject = subject_of(source, changed);
+  if (!subject && source.ends_with(".onnx"))
+    if (const auto graph = Graph::read(source, changed); graph) return graph_info(*graph, source, json);
   if (!subject) return complain(subject.error());
   const std::vector<LayerSummary> layers = summarise(subject->network);
   if (json)

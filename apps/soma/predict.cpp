@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "command.h"
+#include "graph_answers.h"
 #include "soma/device.h"
 #include "soma/model.h"
 #include "table.h"
@@ -83,7 +84,10 @@ nlohmann::ordered_json as_json(const std::vector<Answer>& answers, const Model& 
 int predict(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
   const Result<Model> model = read_onnx(options.model, options.changed);
-  if (!model) return complain(model.error());
+  if (!model) {
+    auto graph = Graph::read(options.model, options.changed);
+    return graph ? predict_with(*graph, options.model, options.files, options.json) : complain(model.error());
+  }
   Result<Predictor> predictor = Predictor::create(*model);
   if (!predictor) return complain(predictor.error());
   DataOptions wanted = data_options(*model);

@@ -7,6 +7,7 @@
 #include "soma/device.h"         // IWYU pragma: export
 #include "soma/error.h"          // IWYU pragma: export
 #include "soma/file.h"           // IWYU pragma: export
+#include "soma/graph.h"          // IWYU pragma: export
 #include "soma/kernel.h"         // IWYU pragma: export
 #include "soma/lab.h"            // IWYU pragma: export
 #include "soma/model.h"          // IWYU pragma: export

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "data/gzip.h"
+#include "graph/array.h"
 #include "model/onnx_bytes.h"
 #include "model/safetensors.h"
 #include "soma/soma.h"
@@ -25,6 +26,28 @@ using Reader = void (*)(std::string_view bytes);
 };
 [[maybe_unused]] constexpr Reader read_onnx = [](std::string_view bytes) {
   check(soma::parse_onnx(bytes, "fuzz", soma::Changed::accept));
+};
+
+[[maybe_unused]] constexpr Reader read_array = [](std::string_view bytes) { check(soma::parse_array(bytes, "fuzz")); };
+
+// What can be read can be run, on zeros, or says why not.
+[[maybe_unused]] constexpr Reader read_graph = [](std::string_view bytes) {
+  auto graph = soma::Graph::parse(bytes, "fuzz");
+  check(graph);
+  if (!graph) return;
+  std::vector<soma::TypedArray> inputs;
+  for (const soma::GraphPort& port : graph->inputs()) {
+    soma::TypedArray zeros{port.type, port.extents, {}, {}};
+    for (std::int64_t& extent : zeros.extents) extent = extent < 0 ? 2 : extent;
+    if (soma::elements(zeros.extents) > 4096) return;
+    const auto count = static_cast<std::size_t>(soma::elements(zeros.extents));
+    if (port.type == soma::ElementType::string)
+      zeros.strings.resize(count);
+    else
+      zeros.bytes.resize(count * soma::element_bytes(port.type));
+    inputs.push_back(std::move(zeros));
+  }
+  check(graph->run(inputs));
 };
 
 // What can be read can be written, and reads back as the same.
