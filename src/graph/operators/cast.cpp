@@ -1,9 +1,11 @@
 // arrays of one element type → the same numbers in another.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "graph/convert.h"
 #include "graph/operator.h"

@@ -1,7 +1,9 @@
 // nothing, or extents → arrays: constants, fillings, ranges.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "graph/array.h"
 #include "graph/operator.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <type_traits>
 
 #include "graph/operators/elementwise.h"
 #include "graph/product.h"
