@@ -98,8 +98,9 @@ def optimizer_of(draw):
                 clip_norm=sometimes(draw, 0.3, 0.5, 0.0), clip_value=sometimes(draw, 0.3, 0.1, 0.0))
 
 
-def schedule_of(draw, rate, kind):
-    schedule = {"kind": draw.choice(["constant", "step", "exponential", "cosine", "one_cycle", "plateau"]), "gamma": 0.5, "every": 1,
+def schedule_of(draw, rate, epochs):
+    kinds = ["constant", "step", "exponential", "cosine", "plateau"] + (["one_cycle"] if epochs > 2 else [])  # PyTorch divides by 0 for two
+    schedule = {"kind": draw.choice(kinds), "gamma": 0.5, "every": 1,
                 "factor": 0.5, "patience": draw.randint(0, 1), "min_rate": sometimes(draw, 0.5, rate * 0.3, 0.0)}
     if schedule["kind"] == "one_cycle":
         schedule |= {"peak_at": draw.choice([0.3, 0.5]), "momentum_low": 0.8, "momentum_high": 0.9}
@@ -140,6 +141,6 @@ def random_run(seed, directory):
     config = {"name": str(seed), "preprocess": [{"kind": "divide", "by": 255}] if image else [],
               "data": {"train": source, "test_fraction": 0.1, "validation_fraction": 0.25 if watched else 0.0},
               "network": {"layers": layers}, "loss": loss, "optimizer": optimizer,
-              "schedule": schedule_of(draw, optimizer["rate"], optimizer["kind"]), "train": train}
+              "schedule": schedule_of(draw, optimizer["rate"], train["epochs"]), "train": train}
     write_toml(config, directory / f"{seed}.toml")
     return config
