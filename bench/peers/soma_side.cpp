@@ -28,7 +28,7 @@ NetworkSpec spec_of(const Work& work) {
 
 /// The layer is the network's first, which nobody asks for an input gradient: unless there is work below, as here.
 Plan plan_of(const Work& work) {
-  Plan plan = make_plan(spec_of(work), work.batch, true).value();
+  Plan plan = make_plan(resolve(spec_of(work)).value(), work.batch, PlanFor::training).value();
   if (!work.first) {
     const std::int64_t place = plan.values[0].offset;
     if (auto* linear = std::get_if<LinearStep>(&plan.steps[0].kind)) linear->x.gradient = place;

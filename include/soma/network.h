@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "soma/activation.h"
 #include "soma/error.h"
 #include "soma/tensor.h"
 
@@ -98,15 +99,6 @@ struct Add {
 /// Two or more inputs one after the other along channels (or features).
 struct Concat {
   bool operator==(const Concat&) const = default;
-};
-
-/// An elementwise function. `alpha` is the slope of leaky relu and the scale of elu.
-/// gelu is the exact x·Φ(x); silu is x·σ(x); selu uses the constants of Klambauer et al. 2017.
-struct Activation {
-  enum class Kind { identity, relu, leaky_relu, elu, selu, sigmoid, tanh, softplus, gelu, silu };
-  Kind kind = Kind::identity;
-  double alpha = 0;
-  bool operator==(const Activation&) const = default;
 };
 
 /// Over the features of a flat input: e^(x − max) / Σ, or its logarithm.

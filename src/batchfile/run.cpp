@@ -348,7 +348,7 @@ class Runner {
 Result<BatchReport> run_batch(const BatchFile& batch, const BatchHooks& hooks) {
   auto kernels = select_kernels();
   if (!kernels) return kernels.error();
-  return Runner(batch, hooks, *(*kernels)->online).run();
+  return Runner(batch, hooks, online_kernels_for((*kernels)->target)).run();
 }
 
 }  // namespace soma

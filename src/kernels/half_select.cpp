@@ -1,6 +1,4 @@
 // this processor → the tables of half-precision kernels it can run, and the fastest that goes with a target.
-#include <hwy/highway.h>
-
 #include <chrono>
 #include <deque>
 #include <limits>
@@ -19,18 +17,12 @@ struct Tables {
 
   Tables() {
     if (const HalfKernels* native = native_half_kernels(); native != nullptr) usable.push_back(native);
-    const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;
-    for (std::int64_t rest = supported; rest != 0; rest &= rest - 1) {
-      const std::int64_t target = rest & -rest;
-      const char* name = simd_target_name(target);
-      if (name == nullptr) continue;
-      hwy::GetChosenTarget().Update(target);
+    for_each_simd_target([this](const char* name) {
       HalfKernels& table = filled.emplace_back(reference_half_kernels());
       table.target = name;
       fill_half(table);
       usable.push_back(&table);
-    }
-    hwy::GetChosenTarget().DeInit();
+    });
     usable.push_back(&reference_half_kernels());
   }
 };

@@ -1,6 +1,4 @@
 // this processor → the tables of 8-bit kernels it can run, and the one that goes with a target.
-#include <hwy/highway.h>
-
 #include <deque>
 #include <vector>
 
@@ -15,18 +13,12 @@ struct Tables {
   std::vector<const Int8Kernels*> usable;
 
   Tables() {
-    const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;
-    for (std::int64_t rest = supported; rest != 0; rest &= rest - 1) {
-      const std::int64_t target = rest & -rest;
-      const char* name = simd_target_name(target);
-      if (name == nullptr) continue;
-      hwy::GetChosenTarget().Update(target);
+    for_each_simd_target([this](const char* name) {
       Int8Kernels& table = filled.emplace_back(reference_int8_kernels());
       table.target = name;
       fill_int8(table);
       usable.push_back(&table);
-    }
-    hwy::GetChosenTarget().DeInit();
+    });
     if (const Int8Kernels* vnni = vnni_int8_kernels(); vnni != nullptr && !usable.empty()) {
       Int8Kernels& table = filled.emplace_back(*vnni);
       table.quantize = usable.front()->quantize;

@@ -89,11 +89,9 @@ void merge(double* main, const double* own, const double* start, double factor, 
   }
 }
 
-constexpr OnlineKernels kKernels{forward, backward, settle, merge};
-
 }  // namespace
 
-void fill_online(Kernels<float>& table) { table.online = &kKernels; }
+void fill_online(OnlineKernels& table) { table = {table.target, forward, backward, settle, merge}; }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace soma
@@ -102,6 +100,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace soma {
 HWY_EXPORT(fill_online);
-void fill_online(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_online)(table); }
+void fill_online(OnlineKernels& table) { HWY_DYNAMIC_DISPATCH(fill_online)(table); }
 }  // namespace soma
 #endif

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 namespace soma {
 
@@ -16,6 +18,8 @@ struct OnlineRow {
 /// The micro-kernels of one SIMD target. Serial, allocate nothing, width a multiple of 8, pointers need no alignment; rows may
 /// not overlap each other nor y, delta or error. sgn(0) = 0. NaN passes through.
 struct OnlineKernels {
+  const char* target = "";
+
   /// y[j] = Σ_i x_i·(growth_i·w_ij + sgn(w_ij)·shift_i), i ascending; no row: zeros. w is only read.
   void (*forward)(const double* w, const OnlineRow* rows, std::int64_t count, std::int64_t width, double* y) noexcept = nullptr;
 
@@ -32,5 +36,11 @@ struct OnlineKernels {
 
 /// Plain loops: the judge.
 const OnlineKernels& reference_online_kernels();
+
+/// Every table this machine can run, best first, the reference last: one for each that usable_kernels() has.
+std::span<const OnlineKernels* const> usable_online_kernels();
+
+/// The table of a target that select_kernels chose.
+const OnlineKernels& online_kernels_for(std::string_view target);
 
 }  // namespace soma

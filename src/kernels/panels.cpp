@@ -1,6 +1,5 @@
-// matrices in rows or panels → the same in panels, or transposed.
+// matrices in rows or panels → the same transposed.
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/kernels.h"
 #include "kernels/targets.h"
@@ -18,18 +17,6 @@ namespace soma::HWY_NAMESPACE {
 void fill_panels_here(Kernels<float>&) {}  // no vectors: the reference stays
 #else
 namespace {
-
-void pack_panels(const float* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, float* y,
-                 std::int64_t y_panel) noexcept {
-  for (std::int64_t j = 0; j < cols; j += kPanel) {
-    float* panel = y + j / kPanel * y_panel;
-    const auto width = static_cast<std::size_t>(std::min(kPanel, cols - j));
-    for (std::int64_t i = 0; i < rows; ++i) {
-      std::memcpy(panel + i * kPanel, x + i * x_row + j, width * sizeof(float));
-      if (width < kPanel) std::memset(panel + i * kPanel + width, 0, (kPanel - width) * sizeof(float));
-    }
-  }
-}
 
 /// x[0..3], then the four numbers 4, 8 and 12 rows below: as many as a vector holds.
 template <class D>
@@ -77,10 +64,7 @@ HWY_ATTR void transpose(const Transpose<float>& t) noexcept {
 
 }  // namespace
 
-void fill_panels_here(Kernels<float>& table) {
-  table.pack_panels = &pack_panels;
-  table.transpose = &transpose;
-}
+void fill_panels_here(Kernels<float>& table) { table.transpose = &transpose; }
 #endif
 
 }  // namespace soma::HWY_NAMESPACE

@@ -54,13 +54,6 @@ void pooled_gemm(const PooledGemm<T>& p) noexcept {
 }
 
 template <class T>
-void pack_panels(const T* x, std::int64_t x_row, std::int64_t rows, std::int64_t cols, T* y, std::int64_t y_panel) noexcept {
-  for (std::int64_t j = 0; j < panels(cols) * kPanel; ++j)
-    for (std::int64_t i = 0; i < rows; ++i)
-      y[j / kPanel * y_panel + i * kPanel + j % kPanel] = j < cols ? x[i * x_row + j] : T(0);
-}
-
-template <class T>
 void transpose(const Transpose<T>& t) noexcept {
   for (std::int64_t i = 0; i < (t.fill ? panels(t.rows) * kPanel : t.rows); ++i)
     for (std::int64_t j = 0; j < t.cols; ++j)
@@ -127,9 +120,9 @@ double sum_squares(const T* x, std::int64_t n) noexcept {
 
 }  // namespace
 
-int state_arrays(OptimizerConfig::Kind kind) {
-  using enum OptimizerConfig::Kind;
-  switch (kind) {
+int state_arrays(UpdateRule rule) {
+  using enum UpdateRule;
+  switch (rule) {
     case sgd:
       return 0;
     case momentum:
@@ -139,7 +132,6 @@ int state_arrays(OptimizerConfig::Kind kind) {
       return 1;
     case adadelta:
     case adam:
-    case adamw:
     case nadam:
       return 2;
   }
@@ -153,7 +145,6 @@ const Kernels<T>& reference_kernels() {
     k.target = "reference";
     k.gemm = gemm<T>;
     k.pooled_gemm = pooled_gemm<T>;
-    k.pack_panels = pack_panels<T>;
     k.transpose = transpose<T>;
     k.dots = dots<T>;
     k.add = add<T>;
@@ -163,7 +154,6 @@ const Kernels<T>& reference_kernels() {
     k.sum_products = sum_products<T>;
     k.scale_shift = scale_shift<T>;
     k.sum_squares = sum_squares<T>;
-    k.online = &reference_online_kernels();
     reference_layers(k);
     reference_update(k);
     return k;

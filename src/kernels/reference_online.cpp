@@ -38,7 +38,7 @@ void merge(double* main, const double* own, const double* start, double factor, 
 }  // namespace
 
 const OnlineKernels& reference_online_kernels() {
-  static constexpr OnlineKernels kernels{forward, backward, settle, merge};
+  static constexpr OnlineKernels kernels{"reference", forward, backward, settle, merge};
   return kernels;
 }
 

@@ -8,12 +8,12 @@ namespace {
 
 template <class T>
 void step(const Update<T>& u, T& w, T g, T* s0, T* s1) {
-  using enum OptimizerConfig::Kind;
+  using enum UpdateRule;
   g *= u.gradient_scale;
   if (u.clip_value > 0) g = g > u.clip_value ? u.clip_value : g < -u.clip_value ? -u.clip_value : g;
   g += u.l1 * static_cast<T>((w > 0) - (w < 0)) + u.l2 * w;
   w *= T(1) - u.rate * u.weight_decay;
-  switch (u.kind) {
+  switch (u.rule) {
     case sgd:
       w -= u.rate * g;
       return;
@@ -41,11 +41,10 @@ void step(const Update<T>& u, T& w, T g, T* s0, T* s1) {
       w -= u.rate * g / (std::sqrt(*s0) + u.epsilon);
       return;
     case adam:
-    case adamw:
     case nadam:
       *s0 = u.beta1 * *s0 + u.rest1 * g;
       *s1 = u.beta2 * *s1 + u.rest2 * g * g;
-      w -= (u.step1 * *s0 + (u.kind == nadam ? u.step2 * g : T(0))) / (std::sqrt(*s1) * u.root2 + u.epsilon);
+      w -= (u.step1 * *s0 + (u.rule == nadam ? u.step2 * g : T(0))) / (std::sqrt(*s1) * u.root2 + u.epsilon);
       return;
   }
 }

@@ -4,17 +4,21 @@
 
 #include <cstdlib>
 #include <deque>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "core/text.h"
 #include "kernels/kernels.h"
+#include "kernels/online.h"
 #include "kernels/targets.h"
 #include "soma/device.h"
 
 namespace soma {
+namespace {
 
-const char* simd_target_name(std::int64_t target) {
+/// Highway's number for a SIMD target → its name here, or null for one that has no table.
+const char* name_of(std::int64_t target) {
   switch (target) {
     case HWY_AVX3:
       return "avx512";
@@ -29,33 +33,53 @@ const char* simd_target_name(std::int64_t target) {
   }
 }
 
-namespace {
-
 struct Tables {
   std::deque<Kernels<float>> filled;
   std::vector<const Kernels<float>*> usable;
 
   Tables() {
-    // Lower bits are better targets. Dispatch is pointed at each in turn, then left to find its own best again.
-    const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;
-    for (std::int64_t rest = supported; rest != 0; rest &= rest - 1) {
-      const std::int64_t target = rest & -rest;
-      const char* name = simd_target_name(target);
-      if (!name) continue;
-      hwy::GetChosenTarget().Update(target);
+    for_each_simd_target([this](const char* name) {
       Kernels<float>& table = filled.emplace_back(reference_kernels<float>());
       table.target = name;
       for (const auto fill : {fill_gemm, fill_panels, fill_pooled, fill_activation, fill_softmax, fill_pool, fill_reduce,
-                              fill_update, fill_online, fill_winners, fill_dots})
+                              fill_update, fill_winners, fill_dots})
         fill(table);
       usable.push_back(&table);
-    }
-    hwy::GetChosenTarget().DeInit();
+    });
     usable.push_back(&reference_kernels<float>());
   }
 };
 
+struct OnlineTables {
+  std::deque<OnlineKernels> filled;
+  std::vector<const OnlineKernels*> usable;
+
+  OnlineTables() {
+    for_each_simd_target([this](const char* name) {
+      OnlineKernels& table = filled.emplace_back();
+      table.target = name;
+      fill_online(table);
+      usable.push_back(&table);
+    });
+    usable.push_back(&reference_online_kernels());
+  }
+};
+
 }  // namespace
+
+void for_each_simd_target(const std::function<void(const char* name)>& visit) {
+  static std::mutex one_at_a_time;  // tables of several kinds may be made for the first time at once
+  const std::lock_guard lock(one_at_a_time);
+  // Lower bits are better targets.
+  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1) {
+    const std::int64_t target = rest & -rest;
+    const char* name = name_of(target);
+    if (name == nullptr) continue;
+    hwy::GetChosenTarget().Update(target);
+    visit(name);
+  }
+  hwy::GetChosenTarget().DeInit();
+}
 
 std::span<const Kernels<float>* const> usable_kernels() {
   static const Tables tables;
@@ -78,6 +102,17 @@ Result<const Kernels<float>*> select_kernels() {
     return kernels_named(name ? name : "");
   }();
   return selected;
+}
+
+std::span<const OnlineKernels* const> usable_online_kernels() {
+  static const OnlineTables tables;
+  return tables.usable;
+}
+
+const OnlineKernels& online_kernels_for(std::string_view target) {
+  for (const OnlineKernels* table : usable_online_kernels())
+    if (table->target == target) return *table;
+  return reference_online_kernels();
 }
 
 std::vector<std::string> targets() {

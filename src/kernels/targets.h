@@ -1,14 +1,18 @@
 // a table without kernels → the same table with one family filled in for the SIMD target Highway has chosen.
 #pragma once
 
+#include <functional>
+
 #include "kernels/kernels.h"
 
 namespace soma {
 
-/// Highway's number for a SIMD target → its name here, or null for one that has no table.
-const char* simd_target_name(std::int64_t target);
+struct OnlineKernels;
 
-void fill_online(Kernels<float>& table);
+/// Calls visit(name) for each SIMD target of this machine that has tables, best first, with Highway's dispatch pointed at it, and
+/// leaves dispatch to find its own best again. One thread at a time gets in.
+void for_each_simd_target(const std::function<void(const char* name)>& visit);
+
 void fill_gemm(Kernels<float>& table);
 void fill_panels(Kernels<float>& table);
 void fill_pooled(Kernels<float>& table);
@@ -19,5 +23,6 @@ void fill_pool(Kernels<float>& table);
 void fill_reduce(Kernels<float>& table);
 void fill_update(Kernels<float>& table);
 void fill_winners(Kernels<float>& table);
+void fill_online(OnlineKernels& table);
 
 }  // namespace soma

@@ -115,8 +115,8 @@ HWY_INLINE void update_as(const U& u, float* w, const float* g, float* s0, float
 }
 
 void update(const U& u, float* w, const float* g, float* s0, float* s1, std::int64_t n) noexcept {
-  using enum OptimizerConfig::Kind;
-  switch (u.kind) {
+  using enum UpdateRule;
+  switch (u.rule) {
     case sgd:
       return update_as<Sgd>(u, w, g, s0, s1, n);
     case momentum:
@@ -130,7 +130,6 @@ void update(const U& u, float* w, const float* g, float* s0, float* s1, std::int
     case rmsprop:
       return update_as<RmsProp>(u, w, g, s0, s1, n);
     case adam:
-    case adamw:
       return update_as<Adam<false>>(u, w, g, s0, s1, n);
     case nadam:
       return update_as<Adam<true>>(u, w, g, s0, s1, n);

@@ -75,7 +75,7 @@ class Bench {
     NetworkSpec spec;
     spec.input = {1};
     spec.nodes = {{.layer = Linear{in}}, {.layer = Linear{out}}};
-    return make_plan(spec, rows, true).value();
+    return make_plan(resolve(spec).value(), rows, PlanFor::training).value();
   }
   const LinearStep& step() const { return std::get<LinearStep>(net_.plan().steps[1].kind); }
 

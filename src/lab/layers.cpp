@@ -6,6 +6,7 @@
 #include "lab/peak.h"
 #include "nn/init.h"
 #include "nn/net.h"
+#include "soma/config.h"
 
 namespace soma {
 namespace {
@@ -22,13 +23,11 @@ const Subject kSubjects[] = {{"mnist-mlp", {784}, 10},
                              {"iris-small", {4}, 1},
                              {"iris-large", {4}, 1}};
 
-Result<NetworkSpec> network_of(const Subject& subject) {
+Result<ResolvedNetwork> network_of(const Subject& subject) {
   auto config = preset(subject.preset);
   if (!config) return config.error();
   if (config->network.input.empty()) config->network.input = subject.input;
-  auto resolved = resolve(config->network, subject.classes);
-  if (!resolved) return resolved.error();
-  return resolved->spec;
+  return resolve(config->network, subject.classes);
 }
 
 /// "conv2d1 + max_pool1 + relu1": the layers that step i covers.
@@ -72,11 +71,11 @@ Result<LabReport> run_layers(const LabOptions& options) {
                   {"both, of peak", "%", 0}},
                  {}};
   for (const Subject& subject : kSubjects) {
-    auto spec = network_of(subject);
-    if (!spec) return spec.error();
+    auto network = network_of(subject);
+    if (!network) return network.error();
     for (const std::int64_t batch : {1, 10, 64, 256}) {
       say(options, fmt::format("{}, batch {}", subject.preset, batch));
-      auto plan = make_plan(*spec, batch, true);
+      auto plan = make_plan(*network, batch, PlanFor::training);
       if (!plan) return plan.error();
       Net<float> net(std::move(*plan), **kernels, team);
       prepare(net, batch);

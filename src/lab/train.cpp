@@ -116,7 +116,9 @@ Result<LabReport> run_train(const LabOptions& options) {
     for (int round = 0; round < rounds; ++round)
       for (std::size_t i = 0; i < paces.size(); ++i)
         seconds[i].push_back(paces[i].epoch_seconds(slice) * static_cast<double>(subject.sweeps));
-    auto plan = make_plan(paces.front().config().network, 1, true);
+    auto network = resolve(paces.front().config().network);
+    if (!network) return network.error();
+    auto plan = make_plan(std::move(*network), 1, PlanFor::training);
     if (!plan) return plan.error();
     const std::int64_t flops = training_flops(*plan) * data->train.count * subject.sweeps;
     double single = 0;

@@ -29,7 +29,7 @@ Net<T>::Net(Plan plan, const Kernels<T>& kernels, Team& team)
       activations_(plan_.activations),
       gradients_(plan_.gradients),
       parameters_(plan_.parameter_end),
-      parameter_gradients_(plan_.training ? plan_.trained_end : 0),
+      parameter_gradients_(plan_.purpose == PlanFor::training ? plan_.trained_end : 0),
       partials_(plan_.partials),
       masks_(plan_.masks),
       scratch_(plan_.scratch * team.size()),
@@ -38,7 +38,7 @@ Net<T>::Net(Plan plan, const Kernels<T>& kernels, Team& team)
 template <class T>
 Run<T> Net<T>::run(std::int64_t rows, const Mode& mode, bool accumulate) {
   SOMA_REQUIRE(rows >= 1 && rows <= plan_.max_batch);
-  SOMA_REQUIRE(plan_.training || !mode.training);
+  SOMA_REQUIRE(plan_.purpose == PlanFor::training || !mode.training);
   return {plan_,
           *kernels_,
           *team_,
@@ -113,15 +113,7 @@ Result<void> Net<T>::set(T* arena, std::span<const Tensor> tensors, bool trained
 template <class T>
 int Net<T>::first_not_finite(std::int64_t rows) const {
   for (const Step& step : plan_.steps) {
-    const ValueId y = std::visit(
-        [](const auto& kind) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(kind)>, ForkStep>)
-            return kind.value;
-          else
-            return kind.y;
-        },
-        step.kind);
-    const Value& value = plan_.values[static_cast<std::size_t>(y)];
+    const Value& value = plan_.values[static_cast<std::size_t>(written_value(step.kind))];
     const T* first = activations_.data() + value.offset;
     if (std::any_of(first, first + rows * value.extent.size(), [](T x) { return !std::isfinite(x); }))
       return static_cast<int>(step.node);

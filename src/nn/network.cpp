@@ -22,7 +22,9 @@ Network::~Network() = default;
 Result<Network> Network::create(const NetworkSpec& spec, const NetworkOptions& options) {
   auto kernels = select_kernels();
   if (!kernels) return kernels.error();
-  auto plan = make_plan(spec, options.max_batch, false);
+  auto network = resolve(spec);
+  if (!network) return network.error();
+  auto plan = make_plan(std::move(*network), options.max_batch, PlanFor::prediction);
   if (!plan) return plan.error();
   auto state = std::make_unique<State>(std::move(*plan), **kernels, options.threads);
   std::vector<Tensor> first;

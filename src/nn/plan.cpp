@@ -35,10 +35,10 @@ PoolShape pool_shape(const Pool& pool, const Extent& in, const Extent& out) {
 
 class Planner {
  public:
-  Planner(ResolvedNetwork network, std::int64_t max_batch, bool training) : nodes_(network.spec.nodes) {
+  Planner(ResolvedNetwork network, std::int64_t max_batch, PlanFor purpose) : nodes_(network.spec.nodes) {
     plan_.network = std::move(network);
     plan_.max_batch = max_batch;
-    plan_.training = training;
+    plan_.purpose = purpose;
   }
 
   Plan build() {
@@ -50,10 +50,13 @@ class Planner {
     plan_.output = values_of_.back();
     place_parameters();
     place_gradients();
+    if (plan_.purpose == PlanFor::prediction) share_memory(plan_);
     return std::move(plan_);
   }
 
  private:
+  [[nodiscard]] bool trains() const { return plan_.purpose == PlanFor::training; }
+
   // ------------------------------------------------------------------ graph
 
   void link() {
@@ -158,7 +161,7 @@ class Planner {
       last = readers_[i][0];
     }
     step.y = add_value({1, 1, layer.out}, true);
-    if (plan_.training) {
+    if (trains()) {
       // About 64 KiB of transposed weights: they stay in the second-level cache for all rows of the batch.
       step.block_panels = std::clamp<std::int64_t>(16384 / (kPanel * layer.out), 2, 8);
       const std::int64_t samples = panels(std::min(plan_.max_batch, layer.out)) * kPanel;
@@ -214,8 +217,8 @@ class Planner {
     const std::int64_t pooled = step.pool ? aligned<float>(rows * step.out.c) : 0;
     want_scratch(aligned<float>(step.padded.size()) + pooled);
     step.y = add_value(y, true);
-    if (step.pool) step.winners = take(plan_.winners, plan_.max_batch * y.size());
-    if (plan_.training) {
+    if (trains() && step.pool) step.winners = take(plan_.winners, plan_.max_batch * y.size());
+    if (trains()) {
       const Parameter& w = plan_.parameters[static_cast<std::size_t>(step.weight)];
       step.chunks = std::min(plan_.max_batch, kChunks);
       if (step.pool) step.taps = panels(w.rows()) * kPanel;
@@ -236,7 +239,7 @@ class Planner {
     step.kind = layer.kind;
     step.shape = pool_shape(layer, value(step.x.value).extent, node_extent(i));
     step.y = add_value(node_extent(i), wants_gradient(step.x));
-    if (layer.kind == Pool::Kind::max) step.winners = take(plan_.winners, plan_.max_batch * node_extent(i).size());
+    if (trains() && layer.kind == Pool::Kind::max) step.winners = take(plan_.winners, plan_.max_batch * node_extent(i).size());
     emit(step, i, step.y);
   }
 
@@ -268,7 +271,7 @@ class Planner {
     step.running_mean = parameter("running_mean", Parameter::Role::running_mean);
     step.running_variance = parameter("running_var", Parameter::Role::running_variance);
     step.saved = take(plan_.partials, 4 * step.channels);
-    if (plan_.training) step.partial = take(plan_.partials, 2 * kChunks * step.channels);
+    if (trains()) step.partial = take(plan_.partials, 2 * kChunks * step.channels);
     step.y = add_value(from, true);
     emit(step, i, step.y);
   }
@@ -276,7 +279,7 @@ class Planner {
   void add(const Dropout& layer, std::size_t i) { add_dropout(layer.rate, false, i); }
   void add(const AlphaDropout& layer, std::size_t i) { add_dropout(layer.rate, true, i); }
   void add_dropout(double rate, bool alpha, std::size_t i) {
-    if (!plan_.training || rate == 0) {
+    if (!trains() || rate == 0) {
       values_of_[i] = source(i);
       return;
     }
@@ -362,20 +365,11 @@ class Planner {
 
   /// Gives every input that wants one a place for its gradient, and a fork to the values that several steps read.
   void place_gradients() {
-    if (!plan_.training) return;
+    if (!trains()) return;
     plan_.gradients = plan_.activations;  // the gradient of a value lies where the value does
     std::vector<std::vector<Input*>> inputs(plan_.values.size());
     const auto note = [&](Input& input) { inputs[static_cast<std::size_t>(input.value)].push_back(&input); };
-    for (Step& step : plan_.steps)
-      std::visit(
-          [&](auto& kind) {
-            using Kind = std::decay_t<decltype(kind)>;
-            if constexpr (std::is_same_v<Kind, AddStep> || std::is_same_v<Kind, ConcatStep>)
-              for (Input& input : kind.x) note(input);
-            else if constexpr (!std::is_same_v<Kind, ForkStep>)
-              note(kind.x);
-          },
-          step.kind);
+    for (Step& step : plan_.steps) for_each_input(step.kind, note);
     std::vector<ForkStep> forks;
     for (std::size_t v = 0; v < plan_.values.size(); ++v) {
       const Value& of = plan_.values[v];
@@ -395,15 +389,7 @@ class Planner {
 
   void insert_after_writer(ForkStep fork) {
     for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
-      const ValueId y = std::visit(
-          [](const auto& kind) {
-            if constexpr (std::is_same_v<std::decay_t<decltype(kind)>, ForkStep>)
-              return -1;
-            else
-              return kind.y;
-          },
-          plan_.steps[s].kind);
-      if (y != fork.value) continue;
+      if (std::holds_alternative<ForkStep>(plan_.steps[s].kind) || written_value(plan_.steps[s].kind) != fork.value) continue;
       const std::size_t node = plan_.steps[s].node;
       plan_.steps.insert(plan_.steps.begin() + static_cast<std::ptrdiff_t>(s) + 1, Step{std::move(fork), node});
       return;
@@ -429,12 +415,10 @@ std::int64_t Parameter::place(std::int64_t index) const {
   return o / per_group * group_stride() + column / kPanel * panel_stride() + row * kPanel + column % kPanel;
 }
 
-Result<Plan> make_plan(const NetworkSpec& spec, std::int64_t max_batch, bool training) {
+Result<Plan> make_plan(ResolvedNetwork network, std::int64_t max_batch, PlanFor purpose) {
   SOMA_REQUIRE(max_batch >= 1);
-  auto network = resolve(spec);
-  if (!network) return network.error();
-  if (auto fits = check_memory(*network, max_batch, training); !fits) return fits.error();
-  return Planner(std::move(*network), max_batch, training).build();
+  if (auto fits = check_memory(network, max_batch, purpose == PlanFor::training); !fits) return fits.error();
+  return Planner(std::move(network), max_batch, purpose).build();
 }
 
 std::int64_t training_flops(const Plan& plan, const StepKind& step) {

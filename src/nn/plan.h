@@ -181,10 +181,17 @@ struct Step {
   std::size_t node = 0;  ///< the last node of the architecture that this step covers
 };
 
+/// What a plan's memory is laid out for.
+enum class PlanFor {
+  prediction,  ///< forward alone: input and output stay, what lies between shares memory
+  inspection,  ///< forward alone: every value stays
+  training,    ///< forward and backward
+};
+
 struct Plan {
   ResolvedNetwork network;
   std::int64_t max_batch = 0;
-  bool training = false;
+  PlanFor purpose = PlanFor::prediction;
   std::vector<Step> steps;
   std::vector<Value> values;  ///< values[0] is the network's input
   ValueId output = 0;
@@ -213,8 +220,27 @@ inline constexpr std::int64_t kParameterAlignment = 64;
 /// Pieces that sums over a batch are cut into, whatever the number of threads: this fixes the order of summation.
 inline constexpr std::int64_t kChunks = 16;
 
-/// Rows are at most max_batch. A plan without training keeps no gradients.
-[[nodiscard]] Result<Plan> make_plan(const NetworkSpec& spec, std::int64_t max_batch, bool training);
+/// The value a step puts out; of a fork, the one whose gradient it sums.
+ValueId written_value(const StepKind& step);
+
+/// Calls visit(input) for each value that a step reads on its way forward.
+template <class Kind, class Visit>
+void for_each_input(Kind& step, Visit&& visit) {
+  std::visit(
+      [&](auto& kind) {
+        if constexpr (requires { kind.x.value; })
+          visit(kind.x);
+        else if constexpr (requires { kind.x; })
+          for (auto& input : kind.x) visit(input);
+      },
+      step);
+}
+
+/// Places the values of a plan that only runs forward so that those which are never wanted at the same time share memory.
+void share_memory(Plan& plan);
+
+/// Rows are at most max_batch. Whatever resolve() gives has a plan: fails only where there is not memory enough for it.
+[[nodiscard]] Result<Plan> make_plan(ResolvedNetwork network, std::int64_t max_batch, PlanFor purpose);
 
 /// Multiply-adds of one training step for one sample, counted as two and densely: y, dW, and dx where somebody wants it.
 std::int64_t training_flops(const Plan& plan);

@@ -29,22 +29,11 @@ LayerActivation row_of(const Net<float>& net, ValueId id) {
   return row_of(net.plan().values[static_cast<std::size_t>(id)].extent, net.value(id));
 }
 
-ValueId output_of(const StepKind& step) {
-  return std::visit(
-      [](const auto& kind) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(kind)>, ForkStep>)
-          return kind.value;
-        else
-          return kind.y;
-      },
-      step);
-}
-
 std::vector<LayerActivation> activations_of(const Net<float>& net) {
   std::vector<LayerActivation> layers;
   for (const Step& step : net.plan().steps) {
     const Node& node = net.plan().network.spec.nodes[step.node];
-    LayerActivation& layer = layers.emplace_back(row_of(net, output_of(step.kind)));
+    LayerActivation& layer = layers.emplace_back(row_of(net, written_value(step.kind)));
     layer.name = node.name;
     layer.kind = layer_kind(node.layer);
   }
@@ -86,7 +75,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const Model& model, std::int64_t 
     if (!plan) return plan.error();
     shared->bytes = std::make_shared<const ExecutorPlan>(std::move(*plan));
   } else {
-    auto plan = make_plan(resolved->spec, max_batch, false);
+    auto plan = make_plan(*resolved, max_batch, PlanFor::prediction);
     if (!plan) return plan.error();
     shared->plan = std::move(*plan);
     shared->parameters = Block<float>(shared->plan.parameter_end);
@@ -140,13 +129,14 @@ LayerActivation Engine::input_activation() const {
 }
 
 std::vector<LayerActivation> Engine::activations() {
-  if (net_) return activations_of(*net_);
-  auto plan = make_plan(shared_->network.spec, 1, false).value();
-  Net<float> net(std::move(plan), *shared_->kernels, team_);
-  net.set(net.parameters(),
-          real_parameters(program_of(*shared_->bytes), *shared_->quantization, parameter_shapes(shared_->network)))
-      .value();
-  std::copy_n(x_.data(), net.input_size(), net.input());
+  Net<float> net(make_plan(shared_->network, 1, PlanFor::inspection).value(), *shared_->kernels, team_);
+  if (bytes_)
+    net.set(net.parameters(),
+            real_parameters(program_of(*shared_->bytes), *shared_->quantization, parameter_shapes(shared_->network)))
+        .value();
+  else
+    net.use_parameters(shared_->parameters.data());
+  std::copy_n(input(), net.input_size(), net.input());
   net.forward(1, {});
   return activations_of(net);
 }

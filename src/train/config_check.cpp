@@ -162,15 +162,18 @@ void check(Checker& ask, const TrainConfig& train, const DataConfig& data, const
   ask.at_least("train.threads", std::int64_t{train.threads}, 0);
   ask.require(train.threads <= kMostThreads, "train.threads", fmt::format("at most {}", kMostThreads),
               std::to_string(train.threads));
-  ask.known("train.strategy", train.strategy, {strategy_names().begin(), strategy_names().end()});
-  const bool exchange = train.strategy == "averaging" || train.strategy == "hogwild";
+  std::vector<std::string> names;
+  for (const Strategy& each : strategies()) names.emplace_back(each.name);
+  ask.known("train.strategy", train.strategy, names);
+  const Strategy* strategy = find_strategy(train.strategy);
+  const bool exchange = strategy != nullptr && strategy->exchanges;
   ask.require(train.workers >= 0 && train.workers <= 4096, "train.workers", "0 to 4096", std::to_string(train.workers));
   ask.at_least("train.worker_batch", train.worker_batch, 1);
   ask.known("train.merge", train.merge, {"average", "weighted"});
   ask.require(train.accumulate == 1 || !exchange, "train.accumulate",
               fmt::format("1 with train.strategy = \"{}\"", train.strategy), std::to_string(train.accumulate));
-  ask.require(train.strategy != "hogwild" || optimizer.kind != OptimizerConfig::Kind::nadam, "optimizer.kind",
-              "another optimizer with train.strategy = \"hogwild\", whose steps have no order", "nadam");
+  ask.require(strategy == nullptr || strategy->in_order || optimizer.kind != OptimizerConfig::Kind::nadam, "optimizer.kind",
+              fmt::format("another optimizer with train.strategy = \"{}\", whose steps have no order", train.strategy), "nadam");
   ask.known("train.precision", train.precision, {"fp32", "fp16"});
   ask.require(train.precision != "fp16" || !exchange, "train.precision",
               fmt::format("fp32 with train.strategy = \"{}\", whose workers know no loss scaling", train.strategy), "fp16");

@@ -15,6 +15,30 @@ double mu(double beta1, double decay, std::int64_t step) {
 
 }  // namespace
 
+UpdateRule rule_of(OptimizerConfig::Kind kind) {
+  using enum OptimizerConfig::Kind;
+  switch (kind) {
+    case sgd:
+      return UpdateRule::sgd;
+    case momentum:
+      return UpdateRule::momentum;
+    case nesterov:
+      return UpdateRule::nesterov;
+    case adagrad:
+      return UpdateRule::adagrad;
+    case adadelta:
+      return UpdateRule::adadelta;
+    case rmsprop:
+      return UpdateRule::rmsprop;
+    case adam:
+    case adamw:
+      return UpdateRule::adam;
+    case nadam:
+      return UpdateRule::nadam;
+  }
+  return UpdateRule::sgd;
+}
+
 template <class T>
 Update<T> update_for(const OptimizerConfig& config, OptimizerState& state, const StepRequest& request) {
   using enum OptimizerConfig::Kind;
@@ -30,7 +54,7 @@ Update<T> update_for(const OptimizerConfig& config, OptimizerState& state, const
   }
 
   Update<T> u;
-  u.kind = config.kind;
+  u.rule = rule_of(config.kind);
   u.rate = static_cast<T>(request.rate);
   u.momentum = static_cast<T>(request.momentum.value_or(config.momentum));
   const double rho = config.kind == rmsprop ? config.alpha : config.rho;

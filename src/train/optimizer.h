@@ -9,11 +9,14 @@
 
 namespace soma {
 
-/// What an optimizer remembers besides its arrays (state_arrays in kernels.h). A checkpoint must keep it.
+/// What an optimizer remembers besides its arrays (state_arrays in operations.h). A checkpoint must keep it.
 struct OptimizerState {
   double mu_product = 1;  ///< nadam: Π μ_i over the steps made
   bool operator==(const OptimizerState&) const = default;
 };
+
+/// How a kind of optimizer moves a parameter: adamw as adam, since weight decay is decoupled for every kind.
+UpdateRule rule_of(OptimizerConfig::Kind kind);
 
 /// One optimizer step as the schedule sees it.
 struct StepRequest {

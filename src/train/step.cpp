@@ -24,9 +24,9 @@ void share(Team& team, std::int64_t count, std::int64_t numbers, F&& f) {
     f(std::int64_t{0}, count, 0);
 }
 
-Team team_for(const std::string& strategy, int threads) {
-  if (strategy == "sequential") return Team(1);
-  if (auto spread = make_spread(strategy, threads > 0 ? threads : available_threads())) return Team(std::move(spread));
+Team team_for(const Strategy& strategy, int threads) {
+  if (strategy.alone) return Team(1);
+  if (strategy.spread != nullptr) return Team(strategy.spread(threads > 0 ? threads : available_threads()));
   return Team(threads);
 }
 
@@ -35,13 +35,13 @@ Team team_for(const std::string& strategy, int threads) {
 RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& target, int threads)
     : config(resolved),
       data(&run_data),
-      team(team_for(resolved.train.strategy, threads)),
+      team(team_for(*find_strategy(resolved.train.strategy), threads)),
       kernels(half() ? with_half_products(target) : target),
       net(std::move(plan), kernels, team),
       batches(run_data.train, run_data.preprocess, resolved.augment, resolved.train.seed, true),
       labels(static_cast<std::size_t>(resolved.train.batch)),
-      state0(state_arrays(resolved.optimizer.kind) > 0 ? net.plan().trained_end : 0),
-      state1(state_arrays(resolved.optimizer.kind) > 1 ? net.plan().trained_end : 0),
+      state0(state_arrays(rule_of(resolved.optimizer.kind)) > 0 ? net.plan().trained_end : 0),
+      state1(state_arrays(rule_of(resolved.optimizer.kind)) > 1 ? net.plan().trained_end : 0),
       best(resolved.train.early_stopping > 0 ? net.plan().parameter_end : 0) {
   if (data->validation) validation.emplace(*data->validation, data->preprocess, Augment{}, 0, false);
   constexpr std::int64_t kRecords = 4096;  // the end of an epoch asks for no memory either, in runs of any sensible length

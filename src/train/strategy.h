@@ -13,14 +13,28 @@ namespace soma {
 
 struct RunState;
 
-/// team, sequential, spawn, pool, static-pool, data-parallel, averaging, hogwild.
-std::span<const std::string> strategy_names();
+class SampleStrategy;
+
+/// A way of handing out the work of a step, as docs/strategies.md tells of it.
+struct Strategy {
+  std::string_view name;
+  bool alone = false;                                        ///< on one thread, whatever the number
+  std::unique_ptr<Spread> (*spread)(int workers) = nullptr;  ///< units of an operation, where no team runs them
+  std::unique_ptr<SampleStrategy> (*workers)(const RunState& run) =
+      nullptr;                     ///< samples, each worker its own: changes the result
+  bool exchanges = false;          ///< workers: each moves parameters of its own, and they exchange them
+  bool merges_statistics = false;  ///< workers: running statistics become one, so that there may be some
+  bool in_order = true;            ///< steps have numbers that nobody else has
+};
+
+/// Every strategy there is, the default first.
+std::span<const Strategy> strategies();
+
+/// Null for a name that none has.
+const Strategy* find_strategy(std::string_view name);
 
 /// Whether the strategy spreads samples over workers, and so changes the result; the others only decide who computes what.
-bool spreads_samples(std::string_view strategy);
-
-/// How spawn, pool and static-pool run the units of an operation on `workers` threads; null for every other strategy.
-std::unique_ptr<Spread> make_spread(std::string_view strategy, int workers);
+bool spreads_samples(std::string_view name);
 
 /// Workers that each take their own samples through a network of their own. One object serves one RunState.
 class SampleStrategy {
@@ -47,7 +61,7 @@ class SampleStrategy {
   [[nodiscard]] virtual std::int64_t steps_per_epoch(const RunState& run) const = 0;
 };
 
-/// For data-parallel, averaging and hogwild; null for every other strategy. Fails for a network that the strategy cannot train.
+/// The workers of run.config.train.strategy; null where it has none. Fails for a network that the strategy cannot train.
 [[nodiscard]] Result<std::unique_ptr<SampleStrategy>> make_sample_strategy(const RunState& run);
 
 // One file each.

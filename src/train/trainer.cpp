@@ -62,7 +62,8 @@ Result<void> check_batches(const TrainConfig& train, const ResolvedNetwork& netw
   return {};
 }
 
-Result<Config> resolved_config(Config config, const RunData& data) {
+/// Fills in what only the data say: the input's shape and every size that follows from it.
+Result<ResolvedNetwork> resolve_network(Config& config, const RunData& data) {
   const Shape shape = preprocessed_shape(data.preprocess, data.train.shape);
   if (config.network.input.empty()) config.network.input = shape;
   if (config.network.input != shape)
@@ -74,8 +75,8 @@ Result<Config> resolved_config(Config config, const RunData& data) {
   if (auto fits = check_loss(config.loss, elements(network->shapes.back()), classes); !fits) return fits.error();
   if (auto trains = check_weights(config.loss, data); !trains) return trains.error();
   if (auto trains = check_batches(config.train, *network, data.train.count); !trains) return trains.error();
-  config.network = std::move(network->spec);
-  return config;
+  config.network = network->spec;
+  return network;
 }
 
 }  // namespace
@@ -95,15 +96,15 @@ Result<Trainer> Trainer::create(const Config& config, const RunData& data) {
     return Error{Error::Kind::data, fmt::format("{}: wanted at least one training sample, got none", data.train.name)};
   auto kernels = select_kernels();
   if (!kernels) return kernels.error();
-  auto resolved = resolved_config(config, data);
-  if (!resolved) return resolved.error();
-  auto plan =
-      make_plan(resolved->network,
-                std::min(config.train.batch, std::max(data.train.count, data.validation ? data.validation->count : 0)), true);
+  Config resolved = config;
+  auto network = resolve_network(resolved, data);
+  if (!network) return network.error();
+  const std::int64_t most = std::max(data.train.count, data.validation ? data.validation->count : 0);
+  auto plan = make_plan(std::move(*network), std::min(config.train.batch, most), PlanFor::training);
   if (!plan) return plan.error();
   const int threads = config.train.threads > 0 ? config.train.threads : available_threads();
-  if (spreads_samples(config.train.strategy) && config.train.workers == 0) resolved->train.workers = threads;
-  auto state = std::make_unique<State>(*resolved, data, std::move(*plan), **kernels, config.train.threads);
+  if (spreads_samples(config.train.strategy) && config.train.workers == 0) resolved.train.workers = threads;
+  auto state = std::make_unique<State>(resolved, data, std::move(*plan), **kernels, config.train.threads);
   auto strategy = make_sample_strategy(*state);
   if (!strategy) return strategy.error();
   state->strategy = std::move(*strategy);

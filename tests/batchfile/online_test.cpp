@@ -82,10 +82,10 @@ constexpr double kBound = 1e-12;
 
 TEST(Online, AgreesWithThePlainNetworkOnEveryTarget) {
   const std::vector<BatchLayer> layers = {{Kind::identity, 30}, {Kind::elu, 11}, {Kind::softmax, 5}};
-  for (const Kernels<float>* kernels : usable_kernels())
+  for (const OnlineKernels* kernels : usable_online_kernels())
     for (const double lambda : {0.0, 1e-7, 1e-4})
       for (const bool penalise : {false, true})
-        EXPECT_LE(difference({layers, {Pre::none, 0.8, lambda, penalise}}, *kernels->online, 300), kBound)
+        EXPECT_LE(difference({layers, {Pre::none, 0.8, lambda, penalise}}, *kernels, 300), kBound)
             << kernels->target << " lambda " << lambda << " penalise " << penalise;
 }
 
@@ -93,7 +93,7 @@ TEST(Online, AgreesForEveryActivationAndPreprocessing) {
   for (const Kind kind : {Kind::identity, Kind::logistic, Kind::tanh, Kind::relu, Kind::leaky_relu, Kind::elu, Kind::softmax})
     for (const Pre pre : {Pre::none, Pre::mean_subtraction, Pre::proportional}) {
       const OnlineRules rules = {pre, 0.5, 1e-6, false};
-      const OnlineKernels& kernels = *(*select_kernels().value()).online;
+      const OnlineKernels& kernels = online_kernels_for(select_kernels().value()->target);
       EXPECT_LE(difference({{{Kind::identity, 20}, {kind, 9}, {Kind::softmax, 4}}, rules}, kernels, 300), kBound)
           << "hidden layer " << static_cast<int>(kind) << " preprocessing " << static_cast<int>(pre);
       EXPECT_LE(difference({{{kind, 20}, {Kind::tanh, 9}, {Kind::logistic, 8}, {kind, 4}}, rules}, kernels, 300), kBound)
@@ -105,7 +105,7 @@ TEST(Online, ATestMovesNothingAndGivesThePlainOutputs) {
   const std::vector<BatchLayer> layers = {{Kind::identity, 30}, {Kind::elu, 11}, {Kind::softmax, 5}};
   const OnlineLayout layout(layers);
   const OnlineRules rules = {Pre::none, 0.8, 1e-7, false};
-  OnlineNetwork fast(layout, rules, *(*select_kernels().value()).online);
+  OnlineNetwork fast(layout, rules, online_kernels_for(select_kernels().value()->target));
   ReferenceNetwork plain(layers, rules);
   fill(layout, fast, plain);
   const std::vector<double> before(fast.weights(), fast.weights() + layout.size);

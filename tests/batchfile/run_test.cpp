@@ -81,7 +81,7 @@ TEST_F(Run, MergesAsTheThesisDoes) {
   std::vector<std::int32_t> order(25);
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
   const BatchFile parsed = batch("Train: 1\n");
-  const OnlineKernels& kernels = *(*select_kernels().value()).online;
+  const OnlineKernels& kernels = online_kernels_for(select_kernels().value()->target);
   for (const auto merge : {BatchSettings::Merge::weighted, BatchSettings::Merge::average}) {
     BatchSettings s = parsed.settings[0];
     s.parallel = 4;  // 10, 10 and 5 lines: three of the four have work

@@ -99,12 +99,12 @@ TEST(Wishes, AgreeWithThePlainNetwork) {
                         {"all of it", [](OnlineRules& r) {
                            r = {r.pre_processing, 0.002, 1e-4, true, 1e-3, true, false, Optimizer::nadam, 0.9, 0.99, 0.1, 5};
                          }}};
-  for (const Kernels<float>* kernels : usable_kernels())
+  for (const OnlineKernels* kernels : usable_online_kernels())
     for (const Case& c : cases)
       for (const bool bias : {true, false}) {
         OnlineRules rules = plain_rules();
         c.change(rules);
-        EXPECT_LE(difference(rules, bias, *kernels->online), kBound) << kernels->target << ", " << c.name << ", bias " << bias;
+        EXPECT_LE(difference(rules, bias, *kernels), kBound) << kernels->target << ", " << c.name << ", bias " << bias;
       }
 }
 

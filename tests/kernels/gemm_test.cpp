@@ -236,21 +236,6 @@ TEST_P(GemmTest, AnyProblem) {
   });
 }
 
-TEST_P(GemmTest, PackingFillsUpWithZeros) {
-  for (const std::int64_t rows : {1, 2, 5, 16, 17})
-    for (const std::int64_t cols : kSizes) {
-      const std::int64_t x_row = cols + 2, y_panel = rows * kPanel + 5, n = panels(cols) * y_panel;
-      const Guarded<float> x(uniform(rows * x_row - 2, -1, 1, 1));
-      Guarded<float> y(n, 3), wanted(n, 3);
-      kernels.pack_panels(x.data(), x_row, rows, cols, y.data(), y_panel);
-      for (std::int64_t j = 0; j < panels(cols) * kPanel; ++j)
-        for (std::int64_t i = 0; i < rows; ++i)
-          wanted[j / kPanel * y_panel + i * kPanel + j % kPanel] = j < cols ? x[i * x_row + j] : 0;
-      ASSERT_EQ(bits(y.values()), bits(wanted.values())) << rows << " × " << cols;
-      ASSERT_TRUE(y.intact());
-    }
-}
-
 TEST_P(GemmTest, TransposedPanelsHoldTheTransposedMatrix) {
   for (const std::int64_t rows : {1, 2, 5, 15, 16, 17, 40})
     for (const std::int64_t cols : kSizes) {

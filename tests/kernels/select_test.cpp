@@ -4,6 +4,7 @@
 #include <set>
 
 #include "kernels/guarded.h"
+#include "kernels/online.h"
 #include "soma/device.h"
 
 namespace soma::test {
@@ -18,12 +19,24 @@ TEST(Select, TheReferenceIsAlwaysThereAndLast) {
 
 TEST(Select, EveryTableIsComplete) {
   for (const Kernels<float>* k : usable_kernels()) {
-    EXPECT_TRUE(k->gemm && k->pooled_gemm && k->pack_panels && k->transpose && k->activate && k->activate_backward &&
-                k->softmax && k->softmax_backward && k->max_pool && k->max_pool_backward && k->average_pool &&
-                k->average_pool_backward && k->add && k->scale && k->multiply && k->sum_rows && k->sum_products &&
-                k->scale_shift && k->sum_squares && k->update)
+    EXPECT_TRUE(k->gemm && k->pooled_gemm && k->transpose && k->activate && k->activate_backward && k->softmax &&
+                k->softmax_backward && k->max_pool && k->max_pool_backward && k->average_pool && k->average_pool_backward &&
+                k->add && k->scale && k->multiply && k->sum_rows && k->sum_products && k->scale_shift && k->sum_squares &&
+                k->update)
         << k->target;
   }
+}
+
+TEST(Select, EveryTargetHasATableForOneSampleAtATime) {
+  ASSERT_EQ(usable_online_kernels().size(), usable_kernels().size());
+  std::set<decltype(OnlineKernels::forward)> forwards;
+  for (const Kernels<float>* k : usable_kernels()) {
+    const OnlineKernels& online = online_kernels_for(k->target);
+    EXPECT_STREQ(online.target, k->target);
+    EXPECT_TRUE(online.forward && online.backward && online.settle && online.merge) << k->target;
+    forwards.insert(online.forward);
+  }
+  EXPECT_EQ(forwards.size(), usable_kernels().size());
 }
 
 // A dispatch that fell back to one target would pass every comparison and still be wrong.

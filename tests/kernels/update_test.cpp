@@ -7,16 +7,16 @@
 namespace soma::test {
 namespace {
 
-using Kind = OptimizerConfig::Kind;
+using Rule = UpdateRule;
 
-constexpr Kind kKinds[] = {Kind::sgd,     Kind::momentum, Kind::nesterov, Kind::adagrad, Kind::adadelta,
-                           Kind::rmsprop, Kind::adam,     Kind::adamw,    Kind::nadam};
+constexpr Rule kRules[] = {Rule::sgd,      Rule::momentum, Rule::nesterov, Rule::adagrad,
+                           Rule::adadelta, Rule::rmsprop,  Rule::adam,     Rule::nadam};
 
 // Every field an exact float, so that the double reference takes the same step.
 template <class T>
-Update<T> step_of(Kind kind, bool everything) {
+Update<T> step_of(Rule rule, bool everything) {
   Update<T> u;
-  u.kind = kind;
+  u.rule = rule;
   u.rate = T(0x1p-6);
   u.momentum = T(0.875);
   u.rho = T(0.9375);
@@ -50,45 +50,45 @@ struct Arrays {
 class UpdateTest : public TargetTest {};
 
 TEST_P(UpdateTest, AgreesWithTheDoubleReference) {
-  for (const Kind kind : kKinds)
+  for (const Rule rule : kRules)
     for (const bool everything : {false, true})
       for (const std::int64_t n : kSizes) {
         const Arrays start(n);
         Guarded<float> w(start.w), g(start.g, 2), s0(start.s0, 3), s1(start.s1, 1);
-        kernels.update(step_of<float>(kind, everything), w.data(), g.data(), state_arrays(kind) > 0 ? s0.data() : nullptr,
-                       state_arrays(kind) > 1 ? s1.data() : nullptr, n);
+        kernels.update(step_of<float>(rule, everything), w.data(), g.data(), state_arrays(rule) > 0 ? s0.data() : nullptr,
+                       state_arrays(rule) > 1 ? s1.data() : nullptr, n);
         std::vector<double> wd = doubles(start.w), gd = doubles(start.g), s0d = doubles(start.s0), s1d = doubles(start.s1);
-        exact.update(step_of<double>(kind, everything), wd.data(), gd.data(), s0d.data(), s1d.data(), n);
+        exact.update(step_of<double>(rule, everything), wd.data(), gd.data(), s0d.data(), s1d.data(), n);
         ASSERT_TRUE(w.intact() && s0.intact() && s1.intact());
         ASSERT_EQ(bits(g.values()), bits(start.g));
-        if (state_arrays(kind) < 1) {
+        if (state_arrays(rule) < 1) {
           ASSERT_EQ(bits(s0.values()), bits(start.s0));
         }
-        if (state_arrays(kind) < 2) {
+        if (state_arrays(rule) < 2) {
           ASSERT_EQ(bits(s1.values()), bits(start.s1));
         }
         for (std::int64_t i = 0; i < n; ++i) {
           const auto k = static_cast<std::size_t>(i);
           // Inputs are at most 1 and the longest chain has a dozen roundings; the step is divided by √s ≥ 0 + ε only where s
           // has grown by g² first, so it stays below rate/√(1 − ρ) ≈ 1.
-          ASSERT_NEAR(s0[i], s0d[k], 8 * kEpsilon) << "kind " << static_cast<int>(kind) << ", s0 " << i << " of " << n;
-          ASSERT_NEAR(s1[i], s1d[k], 8 * kEpsilon) << "kind " << static_cast<int>(kind) << ", s1 " << i << " of " << n;
-          ASSERT_NEAR(w[i], wd[k], 8 * kEpsilon) << "kind " << static_cast<int>(kind) << ", w " << i << " of " << n;
+          ASSERT_NEAR(s0[i], s0d[k], 8 * kEpsilon) << "rule " << static_cast<int>(rule) << ", s0 " << i << " of " << n;
+          ASSERT_NEAR(s1[i], s1d[k], 8 * kEpsilon) << "rule " << static_cast<int>(rule) << ", s1 " << i << " of " << n;
+          ASSERT_NEAR(w[i], wd[k], 8 * kEpsilon) << "rule " << static_cast<int>(rule) << ", w " << i << " of " << n;
         }
       }
 }
 
 TEST_P(UpdateTest, ACutChangesNoBit) {
   const std::int64_t n = 67;
-  for (const Kind kind : kKinds) {
-    const Update<float> u = step_of<float>(kind, true);
+  for (const Rule rule : kRules) {
+    const Update<float> u = step_of<float>(rule, true);
     Arrays whole(n);
     kernels.update(u, whole.w.data(), whole.g.data(), whole.s0.data(), whole.s1.data(), n);
     for (std::int64_t cut = 0; cut <= n; ++cut) {
       Arrays parts(n);
       kernels.update(u, parts.w.data(), parts.g.data(), parts.s0.data(), parts.s1.data(), cut);
       kernels.update(u, parts.w.data() + cut, parts.g.data() + cut, parts.s0.data() + cut, parts.s1.data() + cut, n - cut);
-      ASSERT_EQ(bits(parts.w), bits(whole.w)) << static_cast<int>(kind) << " cut at " << cut;
+      ASSERT_EQ(bits(parts.w), bits(whole.w)) << static_cast<int>(rule) << " cut at " << cut;
       ASSERT_EQ(bits(parts.s0), bits(whole.s0));
       ASSERT_EQ(bits(parts.s1), bits(whole.s1));
     }
@@ -96,12 +96,12 @@ TEST_P(UpdateTest, ACutChangesNoBit) {
 }
 
 TEST_P(UpdateTest, NanGradientsAreNotHidden) {
-  for (const Kind kind : kKinds)
+  for (const Rule rule : kRules)
     for (const bool everything : {false, true}) {
       Arrays a(20);
       a.g[17] = std::numeric_limits<float>::quiet_NaN();
-      kernels.update(step_of<float>(kind, everything), a.w.data(), a.g.data(), a.s0.data(), a.s1.data(), 20);
-      for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(std::isnan(a.w[i]), i == 17) << static_cast<int>(kind) << " at " << i;
+      kernels.update(step_of<float>(rule, everything), a.w.data(), a.g.data(), a.s0.data(), a.s1.data(), 20);
+      for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(std::isnan(a.w[i]), i == 17) << static_cast<int>(rule) << " at " << i;
     }
 }
 
@@ -122,8 +122,8 @@ TEST_P(UpdateTest, PenaltiesPullTowardsZeroAndClippingBounds) {
 }
 
 TEST(Update, StateArrays) {
-  const int wanted[] = {0, 1, 1, 1, 2, 1, 2, 2, 2};
-  for (std::size_t i = 0; i < std::size(kKinds); ++i) EXPECT_EQ(state_arrays(kKinds[i]), wanted[i]) << i;
+  const int wanted[] = {0, 1, 1, 1, 2, 1, 2, 2};
+  for (std::size_t i = 0; i < std::size(kRules); ++i) EXPECT_EQ(state_arrays(kRules[i]), wanted[i]) << i;
 }
 
 SOMA_EVERY_TARGET(UpdateTest);

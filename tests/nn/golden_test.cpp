@@ -46,7 +46,7 @@ void check_layer(const golden::Json& c, const Kernels<T>& kernels, double tolera
   const NetworkSpec spec = golden::network(c);
   const Shape output = golden::values<std::int64_t>(c["output"]);
   Team team(2);
-  Net<T> net(make_plan(spec, batch, training).value(), kernels, team);
+  Net<T> net(make_plan(resolve(spec).value(), batch, training ? PlanFor::training : PlanFor::inspection).value(), kernels, team);
   net.set(net.parameters(), golden::parameters(c)).value();
   const std::vector<T> x = golden::channels_last(golden::values<T>(c["x"]), spec.input, batch);
   std::copy(x.begin(), x.end(), net.input());
@@ -108,7 +108,7 @@ TEST(Golden, Initialisations) {
       spec.input = {shape[1], shape[2], shape[3]};
       spec.nodes = {{"layer", conv, {}, {}}};
     }
-    const Plan plan = make_plan(spec, 1, false).value();
+    const Plan plan = make_plan(resolve(spec).value(), 1, PlanFor::inspection).value();
     double sum = 0, square = 0, largest = 0, count = 0;
     for (std::uint64_t seed = 1; count < 20000; ++seed)
       for (const float w : first_values(plan, 0, seed).values) {

@@ -25,7 +25,8 @@ struct Checked {
   Net<double>::Mode mode{true, 7, 3};
 
   Checked(const Case& c, std::uint64_t seed)
-      : net(make_plan({c.input, c.nodes, {}}, kRows, true).value(), reference_kernels<double>(), team) {
+      : net(make_plan(resolve({c.input, c.nodes, {}}).value(), kRows, PlanFor::training).value(), reference_kernels<double>(),
+            team) {
     std::vector<Tensor> first;
     for (std::size_t i = 0; i < net.plan().parameters.size(); ++i) {
       Tensor t = first_values(net.plan(), i, seed);

@@ -25,7 +25,7 @@ struct Pass {
 template <class T>
 Pass run_pass(const NetworkSpec& spec, const Kernels<T>& kernels, int threads, std::int64_t rows = kRows) {
   Team team(threads);
-  Net<T> net(make_plan(spec, rows, true).value(), kernels, team);
+  Net<T> net(make_plan(resolve(spec).value(), rows, PlanFor::training).value(), kernels, team);
   std::vector<Tensor> first;
   for (std::size_t i = 0; i < net.plan().parameters.size(); ++i) first.push_back(first_values(net.plan(), i, 11));
   net.set(net.parameters(), first).value();
@@ -82,7 +82,7 @@ TEST_P(EveryLayer, GivesTheSameBitsOnAnyNumberOfThreads) {
 
 TEST_P(EveryLayer, AsksForNoMemoryOnceBuilt) {
   Team team(2);
-  Net<float> net(make_plan(spec, kRows, true).value(), *usable_kernels().front(), team);
+  Net<float> net(make_plan(resolve(spec).value(), kRows, PlanFor::training).value(), *usable_kernels().front(), team);
   const AllocationCounter counter;
   net.forward(kRows, {true, 1, 1});
   net.backward(kRows, {true, 1, 1}, false);
@@ -92,7 +92,7 @@ TEST_P(EveryLayer, AsksForNoMemoryOnceBuilt) {
 
 TEST_P(EveryLayer, PublishesWhatWasSet) {
   Team team(1);
-  Net<float> net(make_plan(spec, kRows, true).value(), *usable_kernels().front(), team);
+  Net<float> net(make_plan(resolve(spec).value(), kRows, PlanFor::training).value(), *usable_kernels().front(), team);
   std::vector<Tensor> tensors = net.published(net.parameters());
   float next = 1;
   for (Tensor& tensor : tensors)
@@ -144,9 +144,9 @@ TEST(Net, FusionChangesOnlyTheOrderOfSums) {
       {"out", Linear{3, true}, {}, {}}};
   std::vector<Node> apart = fused;
   apart.insert(apart.begin() + 1, Node{"twice", Concat{}, {"conv", "conv"}, {}});  // a reader that keeps conv from fusing
-  const Plan fused_plan = make_plan({{2, 8, 8}, fused, {}}, 3, true).value();
+  const Plan fused_plan = make_plan(resolve({{2, 8, 8}, fused, {}}).value(), 3, PlanFor::training).value();
   EXPECT_EQ(fused_plan.steps.size(), 2u);  // conv+relu+pool, linear
-  const Plan apart_plan = make_plan({{2, 8, 8}, apart, {}}, 3, true).value();
+  const Plan apart_plan = make_plan(resolve({{2, 8, 8}, apart, {}}).value(), 3, PlanFor::training).value();
   EXPECT_EQ(apart_plan.steps.size(), 6u);  // conv, fork, concat, relu, pool, linear
 
   Team team(1);
@@ -183,11 +183,11 @@ TEST(Net, AnUpdateOnTheWayHasTheBitsOfOneAfterwards) {
                           {"", Linear{10, true}, {}, {}}},
                          {}};
   Update<float> adam;
-  adam.kind = OptimizerConfig::Kind::adam;
+  adam.rule = UpdateRule::adam;
   adam.beta1 = 0.9F, adam.beta2 = 0.999F, adam.rest1 = 0.1F, adam.rest2 = 0.001F, adam.epsilon = 1e-8F, adam.step1 = 0.01F;
   const auto weights_after = [&](std::int64_t rows, int threads, bool fused) {
     Team team(threads);
-    Net<float> net(make_plan(spec, rows, true).value(), *usable_kernels().front(), team);
+    Net<float> net(make_plan(resolve(spec).value(), rows, PlanFor::training).value(), *usable_kernels().front(), team);
     std::vector<Tensor> first;
     for (std::size_t i = 0; i < net.plan().parameters.size(); ++i) first.push_back(first_values(net.plan(), i, 5));
     net.set(net.parameters(), first).value();
@@ -219,7 +219,8 @@ TEST(Net, AnUpdateOnTheWayHasTheBitsOfOneAfterwards) {
 
 TEST(Net, SaysWhichParameterIsMissingOrMisshapen) {
   Team team(1);
-  Net<float> net(make_plan({{4}, {{"", Linear{2, true}, {}, {}}}, {}}, 1, false).value(), *usable_kernels().front(), team);
+  Net<float> net(make_plan(resolve({{4}, {{"", Linear{2, true}, {}, {}}}, {}}).value(), 1, PlanFor::inspection).value(),
+                 *usable_kernels().front(), team);
   auto missing = net.set(net.parameters(), {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().message, "parameters: wanted 'linear1.weight' 2×4, got nothing of that name");
@@ -234,7 +235,9 @@ TEST(Net, SaysWhichParameterIsMissingOrMisshapen) {
 TEST(Net, NamesTheFirstLayerThatIsNotFinite) {
   Team team(1);
   Net<float> net(
-      make_plan({{2}, {{"a", Linear{2, true}, {}, {}}, {"b", Softmax{}, {}, {}}, {"c", Linear{2, true}, {}, {}}}, {}}, 1, true)
+      make_plan(
+          resolve({{2}, {{"a", Linear{2, true}, {}, {}}, {"b", Softmax{}, {}, {}}, {"c", Linear{2, true}, {}, {}}}, {}}).value(),
+          1, PlanFor::training)
           .value(),
       *usable_kernels().front(), team);
   net.forward(1, {});

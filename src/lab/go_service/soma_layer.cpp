@@ -6,7 +6,7 @@
 namespace soma {
 
 Net<float> make_soma_layer(const ServiceLayer& layer, const Kernels<float>& kernels, Team& team) {
-  Net<float> net(make_plan(layer.spec(), 1, false).value(), kernels, team);
+  Net<float> net(make_plan(resolve(layer.spec()).value(), 1, PlanFor::inspection).value(), kernels, team);
   std::vector<Tensor> parameters = net.published(net.parameters());
   for (Tensor& each : parameters) each.values = each.shape.size() > 1 ? layer.weights() : layer.bias();
   net.set(net.parameters(), parameters).value();

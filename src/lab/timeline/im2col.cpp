@@ -102,6 +102,16 @@ class Im2col : public PlainCnn<float> {
   std::vector<float> patches_ = std::vector<float>(size(kPatch * kPixels));
 };
 
+/// x [rows, columns] → panels of 16 columns one behind the other, zeros where the columns have ended.
+void pack_panels(const float* x, std::int64_t x_row, std::int64_t rows, std::int64_t columns, float* y, std::int64_t y_panel) {
+  for (std::int64_t j = 0; j < columns; j += kPanel)
+    for (std::int64_t i = 0; i < rows; ++i) {
+      float* to = y + j / kPanel * y_panel + i * kPanel;
+      const std::int64_t width = std::min(kPanel, columns - j);
+      std::fill(std::copy(x + i * x_row + j, x + i * x_row + j + width, to), to + kPanel, 0.0F);
+    }
+}
+
 /// The same with soma's micro-kernels: b is packed into panels of 16 columns, which one vector instruction reads at a time.
 class Simd final : public Im2col {
  public:
@@ -113,10 +123,10 @@ class Simd final : public Im2col {
     const std::int64_t depth_panels = panels(p.k), width = panels(p.n) * kPanel;
     panels_.resize(std::max(panels_.size(), size(width * p.k)));
     if (p.b.column == 1) {
-      kernels_.pack_panels(p.b.data, p.b.row, p.k, p.n, panels_.data(), p.k * kPanel);
+      pack_panels(p.b.data, p.b.row, p.k, p.n, panels_.data(), p.k * kPanel);
     } else {
       turned_.resize(std::max(turned_.size(), size(depth_panels * kPanel * p.n)));
-      kernels_.pack_panels(p.b.data, p.b.column, p.n, p.k, turned_.data(), p.n * kPanel);
+      pack_panels(p.b.data, p.b.column, p.n, p.k, turned_.data(), p.n * kPanel);
       kernels_.transpose(
           {.rows = p.n, .cols = p.k, .x = turned_.data(), .x_panel = p.n * kPanel, .y = panels_.data(), .y_panel = p.k * kPanel});
     }
@@ -137,7 +147,7 @@ class Simd final : public Im2col {
 
   void update_array(std::size_t i, double l2) override {
     Update<float> u;
-    u.kind = OptimizerConfig::Kind::adam;
+    u.rule = UpdateRule::adam;
     u.beta1 = 0.9f;
     u.beta2 = 0.999f;
     u.rest1 = 0.1f;

@@ -1,6 +1,7 @@
-// a strategy's name → what runs it.
+// a strategy's name → what runs it: the one list of them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "train/run_state.h"
@@ -8,35 +9,42 @@
 
 namespace soma {
 
-std::span<const std::string> strategy_names() {
-  static const std::array<std::string, 8> names = {"team",        "sequential",    "spawn",     "pool",
-                                                   "static-pool", "data-parallel", "averaging", "hogwild"};
-  return names;
+std::span<const Strategy> strategies() {
+  static constexpr auto all = std::to_array<Strategy>({
+      {.name = "team"},
+      {.name = "sequential", .alone = true},
+      {.name = "spawn", .spread = make_spawn},
+      {.name = "pool", .spread = make_pool},
+      {.name = "static-pool", .spread = make_static_pool},
+      {.name = "data-parallel", .workers = make_data_parallel},
+      {.name = "averaging", .workers = make_averaging, .exchanges = true, .merges_statistics = true},
+      {.name = "hogwild", .workers = make_hogwild, .exchanges = true, .in_order = false},
+  });
+  return all;
 }
 
-bool spreads_samples(std::string_view strategy) {
-  return strategy == "data-parallel" || strategy == "averaging" || strategy == "hogwild";
+const Strategy* find_strategy(std::string_view name) {
+  const auto all = strategies();
+  const auto found = std::ranges::find(all, name, &Strategy::name);
+  return found == all.end() ? nullptr : &*found;
 }
 
-std::unique_ptr<Spread> make_spread(std::string_view strategy, int workers) {
-  if (strategy == "spawn") return make_spawn(workers);
-  if (strategy == "pool") return make_pool(workers);
-  if (strategy == "static-pool") return make_static_pool(workers);
-  return nullptr;
+bool spreads_samples(std::string_view name) {
+  const Strategy* strategy = find_strategy(name);
+  return strategy != nullptr && strategy->workers != nullptr;
 }
 
 Result<std::unique_ptr<SampleStrategy>> make_sample_strategy(const RunState& run) {
-  const std::string& name = run.config.train.strategy;
-  if (!spreads_samples(name)) return std::unique_ptr<SampleStrategy>();
+  const Strategy* strategy = find_strategy(run.config.train.strategy);
+  SOMA_REQUIRE(strategy != nullptr);
+  if (strategy->workers == nullptr) return std::unique_ptr<SampleStrategy>();
   const Plan& plan = run.net.plan();
-  if (name != "averaging" && plan.parameter_end > plan.trained_end)
+  if (!strategy->merges_statistics && plan.parameter_end > plan.trained_end)
     return Error{Error::Kind::usage,
                  fmt::format("train.strategy: wanted a network without batch_norm for {}, whose workers would each move the "
                              "running statistics; try averaging or team",
-                             name)};
-  if (name == "data-parallel") return make_data_parallel(run);
-  if (name == "averaging") return make_averaging(run);
-  return make_hogwild(run);
+                             strategy->name)};
+  return strategy->workers(run);
 }
 
 }  // namespace soma

@@ -11,7 +11,7 @@ namespace soma {
 Replica::Replica(const RunState& run, std::int64_t rows)
     : state0(run.state0.size()),
       state1(run.state1.size()),
-      net_(make_plan(run.config.network, rows, true).value(), run.net.kernels(), alone_),
+      net_(make_plan(run.net.plan().network, rows, PlanFor::training).value(), run.net.kernels(), alone_),
       labels_(static_cast<std::size_t>(rows)) {}
 
 bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, LossOf of) {
