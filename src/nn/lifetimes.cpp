@@ -1,5 +1,6 @@
 // the steps of a plan → a place for each value, shared by those that are never wanted at the same time.
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "core/arena.h"
