@@ -1,26 +1,24 @@
 // bytes → their SHA-256 (FIPS 180-4), as 64 hexadecimal digits.
+#define OPENSSL_SUPPRESS_DEPRECATED  // see below
 #include "core/sha256.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <array>
-#include <memory>
-#include <new>
 
 namespace soma {
 
+// By the plain functions: they ask for no memory and know no state of the process. EVP's first call loads providers, takes
+// milliseconds for that, and crashes where one of its some hundred allocations fails (OpenSSL 3.0).
 std::string sha256(std::span<const std::span<const std::byte>> chunks) {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  // Hashing what lies in memory fails for one reason: there is no more of it.
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-  for (const auto chunk : chunks)
-    if (EVP_DigestUpdate(context.get(), chunk.data(), chunk.size()) != 1) throw std::bad_alloc();
-  if (EVP_DigestFinal_ex(context.get(), digest.data(), &length) != 1) throw std::bad_alloc();
+  SHA256_CTX state;
+  SHA256_Init(&state);
+  for (const auto chunk : chunks) SHA256_Update(&state, chunk.data(), chunk.size());
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256_Final(digest.data(), &state);
   std::string hex;
-  for (const unsigned char byte : std::span(digest).first(length)) hex += fmt::format("{:02x}", byte);
+  for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
   return hex;
 }
 

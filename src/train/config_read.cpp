@@ -210,9 +210,32 @@ class Reader {
   std::optional<Error> error_;
 };
 
+/// The line of a key of more parts than any config has; 0 when there is none. Each part is a table in a table, and toml++, which
+/// limits how deep values nest, takes as many as the stack does not.
+std::int64_t too_deep_key(std::string_view toml) {
+  constexpr int kMostParts = 64;
+  std::int64_t line = 1;
+  int parts = 1;
+  for (std::size_t at = 0; at < toml.size(); ++at) {
+    const char c = toml[at];
+    if (c == '\n') ++line;
+    if (c == '"' || c == '\'' || c == '#') {  // to the end of the word, or of the line
+      const std::size_t end = toml.find_first_of(std::string({c == '#' ? '\n' : c, '\n'}), at + 1);
+      if (end == toml.npos) return 0;
+      at = toml[end] == '\n' ? end - 1 : end;
+    }
+    if (c == '\n' || c == '=' || c == ',' || c == '{') parts = 1;
+    if (c == '.' && ++parts > kMostParts) return line;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view toml, std::string_view origin) {
+  if (const std::int64_t line = too_deep_key(toml); line > 0)
+    return Error{Error::Kind::usage,
+                 fmt::format("{}:{}: wanted a key of at most 64 parts, got more; try another file", origin, line)};
   toml::table document;
   try {
     document = toml::parse(toml);
@@ -237,6 +260,8 @@ Result<Config> load_config(const std::filesystem::path& file) {
 }
 
 Result<void> set_key(Config& config, std::string_view key, std::string_view value) {
+  if (too_deep_key(key) > 0 || too_deep_key(value) > 0)
+    return Error{Error::Kind::usage, "wanted a key of at most 64 parts, got more; try a key of the configuration"};
   toml::table parsed;
   try {
     parsed = toml::parse(fmt::format("value = {}", value));

@@ -38,8 +38,8 @@ def ask(port, path, body):
 
 def session(soma, place, **environment):
     """What is wrong, or "", and the last answer."""
-    server = subprocess.Popen([soma, "serve", "repository", "--listen", "127.0.0.1:0", "--threads", "2"], cwd=place, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin", **environment})
+    server = subprocess.Popen([soma, "serve", "repository", "--listen", "127.0.0.1:0", "--threads", "2", "--control"], cwd=place,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin", **environment})
     try:
         port = next((int(line.rsplit(":", 1)[1].strip(" /\n")) for line in server.stdout if line.startswith("listening on ")), None)
         if port is None:

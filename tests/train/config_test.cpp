@@ -105,6 +105,12 @@ TEST(Config, SaysWhichTypeIsWantedAndWhichIsThere) {
   EXPECT_EQ(parse_error("[train]\nepochs = \"ten\"\n"), "a.toml:2:10: train.epochs: wanted an integer, got the string 'ten'");
   EXPECT_EQ(parse_error("[train]\nepochs = 1.5\n"), "a.toml:2:10: train.epochs: wanted an integer, got the number 1.5");
   EXPECT_EQ(parse_error("[train]\nseed = -1\n"), "a.toml:2:8: train.seed: wanted an integer, 0 or more, got the integer -1");
+  std::string deep = "a", nested;
+  for (int i = 0; i < 100000; ++i) deep += ".a", nested += "[";
+  EXPECT_EQ(parse_error("\n[" + deep + "]\n"), "a.toml:2: wanted a key of at most 64 parts, got more; try another file");
+  EXPECT_THAT(parse_error("x = {" + deep + " = 1}\n"), HasSubstr("at most 64 parts"));
+  EXPECT_TRUE(parse_config("# " + std::string(200, '.') + "\nname = \"" + std::string(200, '.') + "\"\n", "a").ok());
+  EXPECT_THAT(parse_error("x = " + nested), HasSubstr("nested"));
   EXPECT_EQ(parse_error("[train]\nthreads = 99999999999\n"),
             "a.toml:2:11: train.threads: wanted an integer, 0 or more, got the integer 99999999999");
   EXPECT_EQ(parse_error("[optimizer]\nrate = true\n"), "a.toml:2:8: optimizer.rate: wanted a number, got true");
