@@ -1,4 +1,5 @@
 // arrays → the same elements in other extents or another order: reshape, transpose, expand, blocks; and the extents themselves.
+// (void) before a call: it is made for the Refusal it throws.
 #include <fmt/format.h>
 
 #include <algorithm>

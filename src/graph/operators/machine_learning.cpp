@@ -1,4 +1,5 @@
 // tables of features → classes and scores: the operators of ai.onnx.ml that scikit-learn's linear models and pipelines use.
+// (void) before a call: it is made for the Refusal it throws.
 #include <fmt/format.h>
 
 #include <algorithm>

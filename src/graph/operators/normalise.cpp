@@ -1,4 +1,5 @@
 // arrays → the same values made comparable: softmax, batch, instance, group, layer and local normalisation.
+// (void) before a call: it is made for the Refusal it throws.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // real numbers ↔ whole ones with a scale and a zero point, and products and convolutions of those.
+// (void) before a call: it is made for the Refusal it throws.
 #include <fmt/format.h>
 
 #include <algorithm>

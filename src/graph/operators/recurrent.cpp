@@ -1,4 +1,5 @@
 // sequences [time, batch, in] → what a recurrent layer makes of them: RNN, GRU, LSTM, forwards, backwards or both.
+// (void) before a call: it is made for the Refusal it throws.
 #include <fmt/format.h>
 
 #include <algorithm>

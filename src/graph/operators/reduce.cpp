@@ -1,4 +1,5 @@
 // arrays → sums, means, norms, extremes and their places, along axes.
+// (void) before a call: it is made for the Refusal it throws.
 #include <fmt/format.h>
 
 #include <algorithm>
