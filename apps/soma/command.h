@@ -29,6 +29,7 @@ void add_data(CLI::App& program, Action& action);
 void add_batch(CLI::App& program, Action& action);
 void add_lab(CLI::App& program, Action& action);
 void add_verify(CLI::App& program, Action& action);
+void add_devices(CLI::App& program, Action& action);
 void add_version(CLI::App& program, Action& action);
 
 /// --trust-changed: a file of soma's is taken although it is not what soma wrote.

@@ -97,7 +97,7 @@ int run(int argc, char** argv) {
   program.set_version_flag("--version", fmt::format("soma {}", version()));
   Action action;
   for (const auto add : {add_train, add_eval, add_predict, add_run, add_export, add_info, add_verify, add_data, add_serve,
-                         add_kernel, add_batch, add_lab, add_version})
+                         add_kernel, add_batch, add_lab, add_devices, add_version})
     add(program, action);
   try {
     program.parse(argc, argv);

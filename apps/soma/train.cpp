@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMistakes = 24;  // in report.html: two rows on a wide screen
 
 struct Options {
-  std::string config, data, out, resume, strategy, precision;
+  std::string config, data, out, resume, strategy, precision, device;
   std::vector<std::string> settings;
   std::optional<std::int64_t> epochs, batch;
   std::optional<int> threads;
@@ -106,6 +106,7 @@ Result<Config> resolve_config(const Options& options) {
   train.seed = options.seed.value_or(train.seed);
   if (!options.strategy.empty()) train.strategy = options.strategy;
   if (!options.precision.empty()) train.precision = options.precision;
+  if (!options.device.empty()) train.device = options.device;
   if (const auto checked = check_config(*config); !checked) return checked.error();
   if (config->data.train.empty()) return usage("data.train: no training data named; set it, or give --data NAME|PATH");
   return config;
@@ -151,6 +152,7 @@ nlohmann::ordered_json as_json(const TrainReport& report, const std::optional<Ev
   json["target"] = report.target;
   json["strategy"] = config.train.strategy;
   json["precision"] = config.train.precision;
+  json["device"] = config.train.device;
   json["seed"] = config.train.seed;
   json["batch"] = config.train.batch;
   json["parameters"] = report.parameters;
@@ -307,6 +309,7 @@ void add_train(CLI::App& program, Action& action) {
       ->type_name("NAME");
   command->add_option("--precision", options->precision, "Arithmetic of matrix products: fp32, or fp16 with fp32 weights")
       ->type_name("NAME");
+  command->add_option("--device", options->device, "Where to train: cpu, gpu, or gpu:N of soma devices")->type_name("NAME");
   command->add_option("--resume", options->resume, "Go on with the run in this directory")->type_name("DIR");
   add_trust(*command, options->changed);
   command->add_flag("--force", options->force, "Start over in a directory that holds a run, and lose that run");

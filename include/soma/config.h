@@ -94,6 +94,7 @@ struct TrainConfig {
   std::int64_t worker_batch = 100;  ///< averaging, hogwild: samples of a worker between two looks at the others
   std::string merge = "average";    ///< averaging: "average", or "weighted" as the Go thesis merges
   std::string precision = "fp32";
+  std::string device = "cpu";       ///< or "gpu": the best there is, "gpu:N": one of `soma devices`; docs/gpu.md
   std::int64_t early_stopping = 0;  ///< stop after so many epochs without a better validation loss; 0 = off
   double min_delta = 0;
   double checkpoint_seconds = 30;  ///< a checkpoint at least this often, besides one per epoch

@@ -169,6 +169,9 @@ class Batches {
   /// Safe from several threads at once; allocates nothing.
   void fill(std::int64_t first, std::int64_t rows, float* x, std::int32_t* labels) const noexcept;
 
+  /// What each byte becomes, 256 numbers for each channel, when that is all there is to preprocessing; else nothing.
+  [[nodiscard]] std::span<const float> table_of_bytes() const { return byte_table_; }
+
   /// Index in the data set of the row at position p.
   [[nodiscard]] std::int64_t sample_at(std::int64_t p) const { return order_[static_cast<std::size_t>(p)]; }
 

@@ -1,6 +1,7 @@
 // this machine → what soma runs on: SIMD target, threads, version. The one place where SOMA_TARGET is read.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,30 @@ std::vector<std::string> targets();
 /// Whether the target in use has instructions for half precision (AVX512-FP16), as train.precision = "fp16" wants them; elsewhere
 /// they are emulated: the same bits, slower than fp32.
 bool native_half();
+
+/// A GPU that training may run on (train.device).
+struct Gpu {
+  std::string id;          ///< "gpu:0"
+  std::string name, kind;  ///< kind: discrete, integrated, virtual, software, other
+  std::string driver;
+  std::int64_t memory_bytes = 0;  ///< free now, as its driver tells
+  bool software = false;          ///< this processor plays a GPU: for tests
+};
+
+/// Those of this machine, in the order of its drivers; may be none. Fails, in one line, where this build or this machine has no
+/// way to ask.
+[[nodiscard]] Result<std::vector<Gpu>> gpus();
+
+/// A small network trained for a step on a GPU, beside double precision on this processor.
+struct GpuCheck {
+  std::string name;
+  bool sound = false;
+  double error = 0;   ///< the largest, as a part of what rounding explains
+  std::string fault;  ///< what was written that should not be; "" = nothing
+};
+
+/// Every shader in every mode on the GPU of that id, a network after the other. Fails where it cannot be opened or gets lost.
+[[nodiscard]] Result<std::vector<GpuCheck>> check_gpu(std::string_view id);
 
 /// Cores this process may use: its affinity mask, or the processor quota of its container where that is less.
 int available_threads();

@@ -125,6 +125,7 @@ std::string fingerprint(Config config) {
   config.train.threads = 0;
   config.train.epochs = 0;
   config.train.checkpoint_seconds = 0;
+  config.train.device.clear();
   if (!spreads_samples(config.train.strategy)) {
     config.train.strategy.clear();
     config.train.workers = 0;

@@ -177,6 +177,15 @@ void check(Checker& ask, const TrainConfig& train, const DataConfig& data, const
   ask.known("train.precision", train.precision, {"fp32", "fp16"});
   ask.require(train.precision != "fp16" || !exchange, "train.precision",
               fmt::format("fp32 with train.strategy = \"{}\", whose workers know no loss scaling", train.strategy), "fp16");
+  const bool numbered = train.device.starts_with("gpu:") && train.device.size() > 4 &&
+                        train.device.find_first_not_of("0123456789", 4) == std::string::npos;
+  ask.require(train.device == "cpu" || train.device == "gpu" || numbered, "train.device", "cpu, gpu or gpu:N", train.device);
+  if (train.device != "cpu") {
+    ask.require(train.precision == "fp32", "train.precision", "fp32 on " + train.device, train.precision);
+    ask.require(train.strategy == "team", "train.strategy", "team on " + train.device, train.strategy);
+    ask.require(train.accumulate == 1, "train.accumulate", fmt::format("1 on {}, which takes a larger train.batch", train.device),
+                std::to_string(train.accumulate));
+  }
   ask.at_least("train.early_stopping", train.early_stopping, 0);
   ask.require(train.early_stopping == 0 || data.validation_fraction > 0, "train.early_stopping",
               "a validation split to watch (data.validation_fraction above 0)", "none");

@@ -222,6 +222,7 @@ void fields(TrainConfig& x, Visit&& visit) {
   visit("seed", x.seed);
   visit("threads", x.threads);
   visit("strategy", x.strategy);
+  visit("device", x.device);
   visit("workers", x.workers);
   visit("worker_batch", x.worker_batch);
   visit("merge", x.merge);

@@ -66,6 +66,8 @@ struct RunState {
   }
 
   Result<void> step();
+  /// An optimizer step over the next batches of this epoch, by a strategy, or where it is null by the team.
+  [[nodiscard]] Result<void> step_by(SampleStrategy* by);
   /// Before parameters, optimizer state or gradients are read: what a strategy keeps elsewhere comes back.
   Result<void> settle() { return strategy ? strategy->settle(*this) : Result<void>(); }
   [[nodiscard]] bool has_best() const { return best.size() > 0 && at.best_loss < std::numeric_limits<double>::infinity(); }

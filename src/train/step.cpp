@@ -57,6 +57,12 @@ std::int64_t RunState::steps_per_epoch() const {
 Result<void> RunState::step() {
   const auto start = Clock::now();
   if (at.next == 0) batches.begin_epoch(at.epoch);
+  if (auto done = step_by(strategy.get()); !done) return done;
+  at.seconds += since(start);
+  return at.next == samples() ? end_epoch() : Result<void>();
+}
+
+Result<void> RunState::step_by(SampleStrategy* by) {
   const std::int64_t left = (samples() - at.next + config.train.batch - 1) / config.train.batch;
   const std::int64_t count = std::min(config.train.accumulate, left);
   // Whoever asks for gradients asks at the end of an epoch; clipping and loss scaling need all of them before the first is used.
@@ -64,12 +70,10 @@ Result<void> RunState::step() {
   using Gradient = SampleStrategy::Gradient;
   for (std::int64_t i = 0; i < count; ++i) {
     const Gradient gradient = fused ? Gradient::use : i == 0 ? Gradient::replace : Gradient::add;
-    if (auto done = strategy ? strategy->take(*this, gradient) : batch(i, fused); !done) return done;
+    if (auto done = by != nullptr ? by->take(*this, gradient) : batch(i, fused); !done) return done;
   }
-  if (!fused && !(strategy && strategy->moves_parameters()))
-    if (auto done = move(count); !done) return done;
-  at.seconds += since(start);
-  return at.next == samples() ? end_epoch() : Result<void>();
+  if (!fused && !(by != nullptr && by->moves_parameters())) return move(count);
+  return {};
 }
 
 Result<void> RunState::batch(std::int64_t number, bool fused) {
@@ -157,6 +161,11 @@ void RunState::apply(const Update<float>& update, std::int64_t first, std::int64
 }
 
 Result<LossSum> RunState::validate() {
+  if (strategy) {
+    auto sum = strategy->validate(*this);
+    if (!sum) return sum.error();
+    if (*sum) return **sum;
+  }
   if (auto settled = settle(); !settled) return settled.error();
   LossSum sum;
   for (std::int64_t first = 0; first < validation->count(); first += config.train.batch) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 namespace soma {
 
+struct LossSum;
 struct RunState;
 
 class SampleStrategy;
@@ -57,11 +59,18 @@ class SampleStrategy {
   /// calls of take(). Called before anything reads them; the run's own when it returns. By default they never left.
   [[nodiscard]] virtual Result<void> settle(RunState&) { return {}; }
 
+  /// The run's parameters and optimizer state were replaced: those kept elsewhere are out of date.
+  virtual void replaced() {}
+
+  /// Loss and hits over the validation samples, when the strategy has a faster way than the run's own; else nothing.
+  [[nodiscard]] virtual Result<std::optional<LossSum>> validate(RunState& run);
+
   /// Optimizer steps in an epoch, for schedules.
   [[nodiscard]] virtual std::int64_t steps_per_epoch(const RunState& run) const = 0;
 };
 
-/// The workers of run.config.train.strategy; null where it has none. Fails for a network that the strategy cannot train.
+/// The workers of run.config.train.strategy, or the GPU that train.device names; null where it has neither. Fails for a network
+/// that the strategy cannot train, or a GPU that cannot be had.
 [[nodiscard]] Result<std::unique_ptr<SampleStrategy>> make_sample_strategy(const RunState& run);
 
 // One file each.
@@ -71,5 +80,6 @@ std::unique_ptr<Spread> make_static_pool(int workers);
 std::unique_ptr<SampleStrategy> make_data_parallel(const RunState& run);
 std::unique_ptr<SampleStrategy> make_averaging(const RunState& run);
 std::unique_ptr<SampleStrategy> make_hogwild(const RunState& run);
+Result<std::unique_ptr<SampleStrategy>> make_on_device(const RunState& run);
 
 }  // namespace soma

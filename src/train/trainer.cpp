@@ -146,7 +146,10 @@ Result<void> Trainer::save(const std::filesystem::path& checkpoint) const {
   return write_checkpoint(*state_, checkpoint);
 }
 Result<void> Trainer::restore(const std::filesystem::path& checkpoint, Changed changed) {
-  return read_checkpoint(*state_, checkpoint, changed);
+  if (auto settled = state_->settle(); !settled) return settled;
+  if (auto read = read_checkpoint(*state_, checkpoint, changed); !read) return read;
+  if (state_->strategy) state_->strategy->replaced();
+  return {};
 }
 
 std::vector<Tensor> Trainer::parameters() const {

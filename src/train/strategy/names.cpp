@@ -34,7 +34,10 @@ bool spreads_samples(std::string_view name) {
   return strategy != nullptr && strategy->workers != nullptr;
 }
 
+Result<std::optional<LossSum>> SampleStrategy::validate(RunState&) { return std::optional<LossSum>(); }
+
 Result<std::unique_ptr<SampleStrategy>> make_sample_strategy(const RunState& run) {
+  if (run.config.train.device != "cpu") return make_on_device(run);
   const Strategy* strategy = find_strategy(run.config.train.strategy);
   SOMA_REQUIRE(strategy != nullptr);
   if (strategy->workers == nullptr) return std::unique_ptr<SampleStrategy>();

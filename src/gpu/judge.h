@@ -1,0 +1,39 @@
+// a network + a GPU → how far its every value, gradient and moved parameter there is from double precision on the CPU.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gpu/engine.h"
+
+namespace soma::gpu {
+
+/// One network with everything random that a step depends on.
+struct Trial {
+  std::string name;
+  NetworkSpec network;
+  LossConfig loss = {LossConfig::Kind::quadratic, 0, {}, {}};
+  OptimizerConfig optimizer;
+  std::int64_t batch = 5, rows = 5;
+};
+
+/// What came out: the largest error of each kind, in units of ε times the largest magnitude of its array and the length of its
+/// longest sum; up to 1 is what rounding explains. `fault` names what was written that should not be, or was not that should.
+struct Verdict {
+  std::string name;
+  double values = 0, gradients = 0, parameter_gradients = 0, moved = 0, loss = 0;
+  std::string fault;
+  [[nodiscard]] bool sound() const {
+    return fault.empty() && values <= 1 && gradients <= 1 && parameter_gradients <= 1 && moved <= 1 && loss <= 1;
+  }
+};
+
+/// A training step on the GPU beside one in double precision with the reference kernels. Buffers start as NaN, and what lies
+/// between ranges has to stay so.
+[[nodiscard]] Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial);
+
+/// Small networks of ugly sizes that make every shader run in every mode.
+[[nodiscard]] std::vector<Trial> trials();
+
+}  // namespace soma::gpu

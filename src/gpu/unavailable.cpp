@@ -1,0 +1,19 @@
+// a request for a GPU → why there is none: this build was made without SOMA_GPU.
+#include "gpu/device.h"
+
+namespace soma {
+
+Result<std::vector<Gpu>> gpus() { return Error{Error::Kind::unavailable, "unavailable: built without SOMA_GPU"}; }
+
+Result<std::vector<GpuCheck>> check_gpu(std::string_view) {
+  return Error{Error::Kind::unavailable, "unavailable: built without SOMA_GPU"};
+}
+
+namespace gpu {
+
+Result<std::unique_ptr<Device>> Device::open(std::string_view wanted) {
+  return Error{Error::Kind::unavailable, "--device " + std::string(wanted) + ": unavailable: built without SOMA_GPU"};
+}
+
+}  // namespace gpu
+}  // namespace soma

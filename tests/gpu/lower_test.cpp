@@ -1,0 +1,97 @@
+// plans → dispatches whose ranges fit, and barriers that are enough and none too many: all without a GPU.
+#include "gpu/lower.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "gpu/barriers.h"
+#include "gpu/judge.h"
+#include "nn/cases.h"
+
+namespace soma::gpu {
+namespace {
+
+bool collide(const Range& a, const Range& b) {
+  if (a.arena != b.arena || !(a.writes || b.writes) || a.size == 0 || b.size == 0) return false;
+  return std::max(a.offset, b.offset) < std::min(a.offset + a.size, b.offset + b.size);
+}
+
+bool collide(const Dispatch& a, const Dispatch& b) {
+  return std::any_of(a.ranges.begin(), a.ranges.end(), [&](const Range& x) {
+    return std::any_of(b.ranges.begin(), b.ranges.end(), [&](const Range& y) { return collide(x, y); });
+  });
+}
+
+std::vector<Program> programs() {
+  std::vector<Program> all;
+  Settings settings;
+  const auto add = [&](const NetworkSpec& network, std::int64_t batch) {
+    all.push_back(lower(make_plan(network, batch, true).value(), settings).value());
+  };
+  for (const Trial& trial : trials()) add(trial.network, trial.batch);
+  for (const Case& each : cases()) add({each.input, each.nodes, {}}, 7);
+  settings.clip_norm = 1;
+  settings.canaries = true;
+  for (const Trial& trial : trials()) add(trial.network, trial.batch);
+  return all;
+}
+
+TEST(Lower, RangesLieInTheirArenasAndBeginWhereAGpuLetsThem) {
+  for (const Program& program : programs())
+    for (const auto* list : {&program.step, &program.last_step, &program.evaluation})
+      for (const Dispatch& dispatch : *list) {
+        ASSERT_FALSE(dispatch.constants.empty());
+        EXPECT_LE(dispatch.constants[0], 256U);
+        for (const Range& range : dispatch.ranges) {
+          EXPECT_EQ(range.offset % 64, 0) << name_of(dispatch.shader);
+          EXPECT_GE(range.size, 0);
+          if (range.arena > Arena::work || range.size == 0) continue;
+          EXPECT_LE(range.offset + range.size, program.sizes[static_cast<std::size_t>(range.arena)]) << name_of(dispatch.shader);
+        }
+      }
+}
+
+// Three steps in a row, as they are recorded. Within a group no dispatch touches what another one writes; and a barrier left out
+// would join two that do.
+TEST(Barriers, AreEnoughAndNoneTooMany) {
+  for (const Program& program : programs()) {
+    std::vector<std::vector<const Dispatch*>> groups(1);
+    Barriers barriers;
+    for (int step = 0; step < 3; ++step)
+      for (const Dispatch& dispatch : program.step) {
+        if (barriers.before(dispatch)) groups.emplace_back();
+        groups.back().push_back(&dispatch);
+      }
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      for (std::size_t i = 0; i < groups[g].size(); ++i)
+        for (std::size_t k = 0; k < i; ++k) EXPECT_FALSE(collide(*groups[g][k], *groups[g][i])) << name_of(groups[g][i]->shader);
+      if (g == 0) continue;
+      const bool needed = std::any_of(groups[g - 1].begin(), groups[g - 1].end(),
+                                      [&](const Dispatch* earlier) { return collide(*earlier, *groups[g].front()); });
+      EXPECT_TRUE(needed) << name_of(groups[g].front()->shader);
+    }
+  }
+}
+
+TEST(Barriers, OfMnistCnnCutAStepInEightGroups) {
+  const NetworkSpec network{{1, 28, 28},
+                            {{"", Conv2d{.out = 32, .kernel_h = 5, .kernel_w = 5, .padding_h = 2, .padding_w = 2}, {}, {}},
+                             {"", act(Activation::Kind::relu), {}, {}},
+                             {"", Pool{}, {}, {}},
+                             {"", Flatten{}, {}, {}},
+                             {"", Linear{128, true}, {}, {}},
+                             {"", act(Activation::Kind::relu), {}, {}},
+                             {"", Linear{10, true}, {}, {}}},
+                            {}};
+  const Program program = lower(make_plan(network, 64, true).value(), {}).value();
+  Barriers barriers;
+  int count = 0;
+  for (int step = 0; step < 2; ++step)
+    for (const Dispatch& dispatch : program.step)
+      if (barriers.before(dispatch) && step == 1) ++count;
+  EXPECT_LE(count, 8);
+}
+
+}  // namespace
+}  // namespace soma::gpu

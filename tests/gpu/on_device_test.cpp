@@ -1,0 +1,157 @@
+// a run on a GPU → the same bits however its steps are grouped, stopped and resumed; near the CPU's; and every way to fail, in
+// words.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "gpu/engine.h"
+#include "train/small_run.h"
+
+namespace soma {
+namespace {
+
+using testing::HasSubstr;
+
+Config on_gpu() {
+  Config config = small_config();
+  config.train.device = "gpu:0";
+  config.augment = {};
+  config.train.batch = 8;
+  config.train.epochs = 2;
+  return config;
+}
+
+class OnDevice : public testing::Test {
+ protected:
+  void TearDown() override { gpu::testing() = {}; }
+
+  static std::vector<std::vector<float>> trained(const Config& config, const RunData& data, std::int64_t steps) {
+    gpu::testing().steps_per_submit = steps;
+    Trainer trainer = make(config, data);
+    finish(trainer);
+    return weights(trainer);
+  }
+};
+
+TEST_F(OnDevice, StepsOfASubmitChangeNoBit) {
+  const RunData data = run_data(150, true);
+  const auto want = trained(on_gpu(), data, 1);
+  EXPECT_EQ(trained(on_gpu(), data, 7), want);
+  EXPECT_EQ(trained(on_gpu(), data, 30), want);
+}
+
+TEST_F(OnDevice, ResumedRunTakesTheSameSteps) {
+  const RunData data = run_data();
+  const auto want = trained(on_gpu(), data, 7);
+  const auto file = std::filesystem::path(testing::TempDir()) / "on_device.safetensors";
+  Trainer first = make(on_gpu(), data);
+  for (int i = 0; i < 4; ++i) first.step().value();
+  first.save(file).value();
+  Trainer second = make(on_gpu(), data);
+  second.restore(file).value();
+  finish(second);
+  EXPECT_EQ(weights(second), want);
+}
+
+TEST_F(OnDevice, CheckpointBelongsToNoDevice) {
+  const RunData data = run_data();
+  gpu::testing().steps_per_submit = 5;
+  const auto file = std::filesystem::path(testing::TempDir()) / "no_device.safetensors";
+  Trainer first = make(on_gpu(), data);
+  first.step().value();
+  first.save(file).value();
+  Config here = on_gpu();
+  here.train.device = "cpu";
+  Trainer second = make(here, data);
+  second.restore(file).value();
+  EXPECT_EQ(weights(second), weights(first));
+  finish(second);
+}
+
+TEST_F(OnDevice, MovesTheWeightsAsTheCpuDoes) {
+  const RunData data = run_data(150, true);
+  for (const double shift : {0.0, 1.0}) {  // with augmentation rows are worked out here and sent
+    Config config = on_gpu();
+    config.augment.shift = shift;
+    config.optimizer.kind = OptimizerConfig::Kind::momentum;
+    Trainer there = make(config, data);
+    finish(there);
+    config.train.device = "cpu";
+    Trainer here = make(config, data);
+    finish(here);
+    const auto a = weights(there), b = weights(here);
+    for (std::size_t i = 0; i < a.size(); ++i)
+      for (std::size_t k = 0; k < a[i].size(); ++k) ASSERT_NEAR(a[i][k], b[i][k], 1e-4) << i << " " << k;
+    ASSERT_NEAR(*there.run({}, {}).value().history.back().validation_loss,
+                *here.run({}, {}).value().history.back().validation_loss, 1e-3);
+    const auto gradients_there = there.gradients(), gradients_here = here.gradients();
+    for (std::size_t i = 0; i < gradients_here.size(); ++i)
+      for (std::size_t k = 0; k < gradients_here[i].values.size(); ++k)
+        ASSERT_NEAR(gradients_there[i].values[k], gradients_here[i].values[k], 1e-3);
+  }
+}
+
+TEST_F(OnDevice, LossThatIsNotFiniteNamesTheLayerAsTheCpuDoes) {
+  Config config = on_gpu();
+  config.optimizer.kind = OptimizerConfig::Kind::sgd;
+  config.optimizer.rate = 1e30;
+  const RunData data = run_data();
+  const auto fails = [&](const Config& c) -> std::string {
+    Trainer trainer = make(c, data);
+    while (!trainer.finished())
+      if (auto done = trainer.step(); !done) return done.error().message;
+    return "";
+  };
+  gpu::testing().steps_per_submit = 6;
+  const std::string there = fails(config);
+  config.train.device = "cpu";
+  EXPECT_EQ(there, fails(config));
+  EXPECT_THAT(there, HasSubstr("wanted finite numbers"));
+}
+
+TEST_F(OnDevice, ResetGpuSaysAtWhichStepAndWhatToDo) {
+  gpu::testing() = {4, 8};
+  Trainer trainer = make(on_gpu(), run_data());
+  std::string message;
+  while (message.empty())
+    if (auto done = trainer.step(); !done) message = done.error().message;
+  EXPECT_EQ(message, "train: gpu:0 was reset by its driver at step 9; try --resume DIR");
+}
+
+std::string refused(const std::string& device) {
+  Config config = on_gpu();
+  config.train.device = device;
+  auto trainer = Trainer::create(config, run_data());
+  return trainer ? "" : trainer.error().message;
+}
+
+TEST_F(OnDevice, NeverFallsBack) {
+  EXPECT_THAT(refused("gpu:7"), HasSubstr("--device gpu:7: wanted cpu, gpu or gpu:0"));
+  EXPECT_THAT(refused("tpu"), HasSubstr("train.device: wanted cpu, gpu or gpu:N, got tpu"));
+  EXPECT_THAT(refused("gpu"), HasSubstr("--device gpu: wanted a GPU, found only software (gpu:0 llvmpipe"));
+  Config config = on_gpu();
+  config.train.precision = "fp16";
+  EXPECT_THAT(Trainer::create(config, run_data()).error().message, HasSubstr("train.precision: wanted fp32 on gpu:0, got fp16"));
+}
+
+TEST_F(OnDevice, SaysThatThereIsNoDriver) {
+  const std::string kept = std::getenv("VK_ICD_FILENAMES") != nullptr ? std::getenv("VK_ICD_FILENAMES") : "";
+  for (const char* name : {"VK_ICD_FILENAMES", "VK_DRIVER_FILES"}) ::setenv(name, "/none", 1);
+  EXPECT_THAT(refused("gpu:0"), HasSubstr("try installing libvulkan1 and your GPU's driver, or --device cpu"));
+  EXPECT_EQ(refused("cpu"), "");
+  ::setenv("VK_ICD_FILENAMES", kept.c_str(), 1);
+  ::unsetenv("VK_DRIVER_FILES");
+}
+
+TEST_F(OnDevice, TooLittleMemorySaysHowMuchIsFree) {
+  auto device = gpu::Device::open("gpu:0").value();
+  std::array<std::int64_t, gpu::kArenas> sizes{};
+  sizes[0] = std::int64_t{1} << 40;
+  EXPECT_THAT(device->allocate(sizes, false).error().message, HasSubstr("GB are free; try a smaller train.batch"));
+}
+
+}  // namespace
+}  // namespace soma
