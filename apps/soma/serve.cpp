@@ -21,7 +21,7 @@ constexpr int kMapped = 1 << 17;  // bytes: from here on freed memory goes back 
 struct Options {
   ServeOptions serve;
   std::string source, token_file, access_log = "off";
-  std::int64_t delay_us = 0, timeout_ms = 30000, idle_ms = 75000, drain_ms = 30000;
+  std::int64_t delay_us = 0, timeout_ms = 30000, idle_ms = 75000, drain_ms = 30000, drain_delay_ms = 0;
 };
 
 /// Blocked here and so in every thread that starts later; the main thread asks for them one by one.
@@ -32,21 +32,6 @@ sigset_t block_signals() {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return signals;
-}
-
-/// Answers signals until the server has drained: the first SIGTERM or Ctrl-C drains, the second ends at once.
-int wait_for_the_end(InferenceServer& server, const sigset_t& signals) {
-  const timespec pause = {0, 50'000'000};
-  bool draining = false;
-  while (!server.finished()) {
-    const int signal = ::sigtimedwait(&signals, nullptr, &pause);
-    if (signal == SIGHUP) server.reload();
-    if (signal != SIGTERM && signal != SIGINT) continue;
-    if (draining) ::_exit(128 + signal);
-    draining = true;
-    server.drain();
-  }
-  return done;
 }
 
 Result<std::string> token(const Options& options) {
@@ -62,6 +47,27 @@ Result<std::string> token(const Options& options) {
   return word;
 }
 
+/// Answers signals until the server has drained: the first SIGTERM or Ctrl-C drains, the second ends at once.
+int wait_for_the_end(InferenceServer& server, const Options& options, const sigset_t& signals) {
+  const timespec pause = {0, 50'000'000};
+  bool draining = false;
+  while (!server.finished()) {
+    const int signal = ::sigtimedwait(&signals, nullptr, &pause);
+    if (signal == SIGHUP) {
+      server.reload();
+      if (const auto word = token(options); word)
+        server.use_token(*word);
+      else
+        (void)complain(word.error());
+    }
+    if (signal != SIGTERM && signal != SIGINT) continue;
+    if (draining) ::_exit(128 + signal);
+    draining = true;
+    server.drain();
+  }
+  return done;
+}
+
 int serve(Options options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
   ServeOptions& serve = options.serve;
@@ -70,6 +76,7 @@ int serve(Options options) {
   serve.timeout = std::chrono::milliseconds(options.timeout_ms);
   serve.idle_timeout = std::chrono::milliseconds(options.idle_ms);
   serve.drain = std::chrono::milliseconds(options.drain_ms);
+  serve.drain_delay = std::chrono::milliseconds(options.drain_delay_ms);
   const auto word = token(options);
   if (!word) return complain(word.error());
   serve.token = *word;
@@ -86,7 +93,7 @@ int serve(Options options) {
   for (const std::string& line : server->models()) fmt::print("{}\n", line);
   fmt::print("listening on {}\n", server->url());
   std::fflush(stdout);
-  return wait_for_the_end(*server, signals);
+  return wait_for_the_end(*server, options, signals);
 }
 
 }  // namespace
@@ -117,6 +124,11 @@ void add_serve(CLI::App& program, Action& action) {
   command->add_option("--idle-timeout-ms", options->idle_ms, "An idle connection is closed after this")
       ->capture_default_str()
       ->check(CLI::Range(1, 86400000));
+  command
+      ->add_option("--drain-delay-ms", options->drain_delay_ms,
+                   "After SIGTERM, how long to answer as before while /v2/health/ready says no")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 86400000));
   command->add_option("--drain-timeout-ms", options->drain_ms, "After SIGTERM, how long requests in flight may take")
       ->capture_default_str()
       ->check(CLI::Range(0, 86400000));
@@ -124,6 +136,7 @@ void add_serve(CLI::App& program, Action& action) {
   command->add_flag("--control", serving.control, "Let clients load and unload models");
   command->add_option("--host", serving.hosts, "A name that clients may call this server by; may be given again")
       ->allow_extra_args(false);
+  command->add_option("--require-models", serving.require_models, "Ready only while these are served: A,B")->delimiter(',');
   command->add_option("--token-file", options->token_file, "Clients must send this token; or set SOMA_TOKEN");
   command->add_option("--access-log", options->access_log, "On stderr: off, sampled (failures and one in a hundred) or all")
       ->capture_default_str()

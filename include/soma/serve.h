@@ -35,14 +35,17 @@ struct ServeOptions {
   std::size_t max_connections = 16384;
   std::chrono::milliseconds idle_timeout{75000};
 
-  std::string default_model;               ///< the model of POST /; "" = the first by name
-  bool control = false;                    ///< models may be loaded and unloaded over HTTP
-  std::vector<std::string> hosts;          ///< names this server is called by in Host fields, beside those of a loopback address
-  std::string token;                       ///< when filled: clients must send "Authorization: Bearer TOKEN"
-  std::string certificate, key;            ///< PEM files for TLS; both or neither
-  std::chrono::milliseconds drain{30000};  ///< after drain(), how long requests in flight may take
+  std::string default_model;                ///< the model of POST /; "" = the first by name
+  bool control = false;                     ///< models may be loaded and unloaded over HTTP
+  std::vector<std::string> hosts;           ///< names this server is called by in Host fields, beside those of a loopback address
+  std::string token;                        ///< when filled: clients must send "Authorization: Bearer TOKEN"
+  std::string certificate, key;             ///< PEM files for TLS; both or neither
+  std::vector<std::string> require_models;  ///< ready only while all of these are served
+  std::chrono::milliseconds drain_delay{0};  ///< after drain(), how long everything is answered as before but not ready
+  std::chrono::milliseconds drain{30000};    ///< and then how long requests in flight may take
   AccessLog access_log = AccessLog::off;
-  std::function<void(std::string_view lines)> log;  ///< where the access log goes; called from several threads
+  /// Where the access log goes, and what whoever runs the server should read; whole lines, called on a thread of its own.
+  std::function<void(std::string_view lines)> log;
 };
 
 /// A running server. Its functions may be called from any thread.
@@ -61,8 +64,11 @@ class InferenceServer {
   /// One line per model: what is served, or why it is not.
   [[nodiscard]] std::vector<std::string> models() const;
 
-  /// Reads the source again in the background; each model changes over when its new version is ready, or stays as it is.
+  /// Reads the source again in the background; each model changes over when its new version is ready, or stays as it is. The
+  /// certificate and its key are read again, too.
   void reload();
+  /// From now on this token is wanted; "" for none.
+  void use_token(const std::string& token);
   /// Not ready from now on: requests in flight are answered, connections close after their next answer, then finished() holds.
   void drain();
   [[nodiscard]] bool finished() const;

@@ -10,6 +10,7 @@
 #include "model/onnx.h"
 #include "model/onnx_bytes.h"
 #include "model/onnx_file.h"
+#include "model/onnx_names.h"
 #include "nn/resolve.h"
 
 namespace soma {
@@ -101,6 +102,19 @@ Result<Model> understood(const onnx::ModelProto& proto, std::string_view who) {
   return import_graph(proto, *input, std::move(*arrays), who);
 }
 
+/// Of a graph that has been understood: one input that is no array, one output.
+TensorNames names_of(const onnx::GraphProto& graph) {
+  TensorNames names;
+  const auto is_array = [&](const std::string& name) {
+    return std::any_of(graph.initializer().begin(), graph.initializer().end(),
+                       [&](const auto& array) { return array.name() == name; });
+  };
+  for (const onnx::ValueInfoProto& value : graph.input())
+    if (!is_array(value.name())) names.input = value.name();
+  if (graph.output_size() > 0) names.output = graph.output(0).name();
+  return names;
+}
+
 /// Names in a foreign file may hold anything; a message stays one line.
 Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
   auto model = understood(proto, who);
@@ -117,9 +131,16 @@ Result<Model> parse_onnx(std::string_view bytes, std::string_view who, Changed c
 }
 
 Result<Model> read_onnx(const std::filesystem::path& file, Changed changed) {
+  TensorNames names;
+  return read_onnx(file, changed, names);
+}
+
+Result<Model> read_onnx(const std::filesystem::path& file, Changed changed, TensorNames& names) {
   onnx::ModelProto proto;
   if (const auto read = read_model(file, changed, proto); !read) return read.error();
-  return to_model(proto, file.string());
+  auto model = to_model(proto, file.string());
+  if (model) names = names_of(proto.graph());
+  return model;
 }
 
 }  // namespace soma

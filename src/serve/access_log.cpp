@@ -21,6 +21,8 @@ std::string json(std::string_view text) {
   return std::string(buffer.view());
 }
 
+std::string optional(std::string_view key, std::string_view text) { return text.empty() ? "" : std::string(key) + json(text); }
+
 }  // namespace
 
 void Log::write(const http::Exchange& exchange, int status, std::chrono::nanoseconds time) {
@@ -29,15 +31,17 @@ void Log::write(const http::Exchange& exchange, int status, std::chrono::nanosec
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
   lines_ += fmt::format(
       "{{\"time\":\"{:%Y-%m-%dT%H:%M:%S}.{:03}Z\",\"peer\":\"{}\",\"method\":{},\"path\":{},\"status\":{},\"bytes\":{},\"ms\":{:."
-      "3f}}}\n",
+      "3f}"
+      "{}{}}}\n",
       fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, exchange.peer(), json(exchange.head.method_text),
-      json(exchange.head.target), status, exchange.answer_bytes(), static_cast<double>(time.count()) * 1e-6);
+      json(exchange.head.target), status, exchange.answer_bytes(), static_cast<double>(time.count()) * 1e-6,
+      optional(",\"request_id\":", exchange.head.request_id), optional(",\"traceparent\":", exchange.head.traceparent));
   if (lines_.size() >= kPiece) flush();
 }
 
 void Log::flush() {
   if (lines_.empty()) return;
-  sink_(lines_);
+  queue_.push(lines_);
   lines_.clear();
 }
 

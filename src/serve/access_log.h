@@ -2,11 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include "serve/http.h"
+#include "serve/log_queue.h"
 #include "soma/serve.h"
 
 namespace soma {
@@ -14,7 +14,7 @@ namespace soma {
 /// One thread's.
 class Log {
  public:
-  Log(AccessLog kind, std::function<void(std::string_view)> sink) : kind_(sink ? kind : AccessLog::off), sink_(std::move(sink)) {}
+  Log(AccessLog kind, LogQueue& queue) : kind_(kind), queue_(queue) {}
   ~Log() { flush(); }
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -27,7 +27,7 @@ class Log {
  private:
   void write(const http::Exchange& exchange, int status, std::chrono::nanoseconds time);
   AccessLog kind_;
-  std::function<void(std::string_view)> sink_;
+  LogQueue& queue_;
   std::string lines_;
   unsigned seen_ = 0;
 };

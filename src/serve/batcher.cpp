@@ -21,12 +21,22 @@ bool Batcher::submit(Job& job) {
   job.queued_ = Clock::now();
   job.begun_ = job.done_ = 0;
   job.next_ = nullptr;
+  rows_waiting_ += job.count;
+  try {
+    schedule();
+  } catch (...) {
+    rows_waiting_ -= job.count;
+    throw;
+  }
+  append(job);
+  counters_.waiting.set(static_cast<std::int64_t>(++waiting_));
+  return true;
+}
+
+void Batcher::append(Job& job) {
+  job.next_ = nullptr;
   *last_ = &job;
   last_ = &job.next_;
-  counters_.waiting.set(static_cast<std::int64_t>(++waiting_));
-  rows_waiting_ += job.count;
-  schedule();
-  return true;
 }
 
 void Batcher::schedule() {
@@ -35,8 +45,8 @@ void Batcher::schedule() {
   if (!now && delayed_) return;
   alive_ = shared_from_this();
   if (now) {
-    scheduled_ = true;
     loop_.defer([](void* self) { static_cast<Batcher*>(self)->run_batch(); }, this);
+    scheduled_ = true;
   } else {
     delayed_ = true;
     loop_.after(
@@ -68,10 +78,13 @@ std::int64_t Batcher::gather(Clock::time_point now) {
       job.begun_ += take;
     }
     rows_waiting_ -= late ? job.count : take;
-    if (!late && job.begun_ < job.count) break;
     first_ = job.next_;
     if (first_ == nullptr) last_ = &first_;
     job.next_ = nullptr;
+    if (!late && job.begun_ < job.count) {  // the batch is full: now the others
+      append(job);
+      break;
+    }
     counters_.waiting.set(static_cast<std::int64_t>(--waiting_));
     if (!late) continue;
     counters_.late.add();

@@ -29,8 +29,9 @@ struct Job {
   Job* next_ = nullptr;
 };
 
-/// Jobs run in the order they came. A batch starts as soon as all that has arrived was read (or `max_delay` later), carries at
-/// most the engine's rows, and leaves the loop free between two batches; more rows than that go in several. One thread.
+/// Jobs take turns: each gets at most a batch, and one that is not done then stands behind the others. A batch starts as soon as
+/// all that has arrived was read (or `max_delay` later), carries at most the engine's rows, and leaves the loop free between two
+/// batches; more rows than that go in several. One thread.
 class Batcher : public std::enable_shared_from_this<Batcher> {
  public:
   struct Options {
@@ -42,6 +43,11 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   /// False: the queue is full. Otherwise job.finish is called later, from the loop, and not from in here.
   [[nodiscard]] bool submit(Job& job);
 
+  /// Called now and then: goes on where there was no memory to go on.
+  void wake() {
+    if (first_ != nullptr) schedule();
+  }
+
   [[nodiscard]] Engine& engine() { return engine_; }
   [[nodiscard]] ModelCounters& counters() { return counters_; }
 
@@ -50,6 +56,7 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
     Job* job;
     std::int64_t rows;
   };
+  void append(Job& job);
   void schedule();
   void run_batch();
   std::int64_t gather(http::Clock::time_point now);

@@ -52,6 +52,27 @@ Coding accepted_coding(std::string_view field) {
   return best;
 }
 
+namespace {
+
+/// All members of a gzip file one after the other (RFC 1952, 2.2), or the one stream of another coding, into `room` bytes.
+libdeflate_result unpack_into(libdeflate_decompressor* engine, Coding coding, bool raw, std::string_view packed, std::byte* to,
+                              std::size_t room, std::size_t& size) {
+  const auto call = coding == Coding::gzip ? libdeflate_gzip_decompress_ex
+                    : raw                  ? libdeflate_deflate_decompress_ex
+                                           : libdeflate_zlib_decompress_ex;
+  size = 0;
+  do {
+    std::size_t used = 0, more = 0;
+    const libdeflate_result result = call(engine, packed.data(), packed.size(), to + size, room - size, &used, &more);
+    if (result != LIBDEFLATE_SUCCESS) return result;
+    size += more;
+    packed.remove_prefix(used);
+  } while (coding == Coding::gzip && !packed.empty());
+  return packed.empty() ? LIBDEFLATE_SUCCESS : LIBDEFLATE_BAD_DATA;
+}
+
+}  // namespace
+
 UnpackFailure unpack(Coding coding, std::string_view packed, std::size_t limit, SlabPool& pool, Unpacked& unpacked) {
   const std::unique_ptr<libdeflate_decompressor, FreeDecompressor> engine(libdeflate_alloc_decompressor());
   if (!engine) throw std::bad_alloc();
@@ -61,16 +82,11 @@ UnpackFailure unpack(Coding coding, std::string_view packed, std::size_t limit, 
     unpacked.slab.reset();
     unpacked.slab = pool.take(room);
     room = std::min(unpacked.slab.capacity(), limit + 1);
-    std::size_t used = 0;
-    const auto call = coding == Coding::gzip ? libdeflate_gzip_decompress_ex
-                      : raw                  ? libdeflate_deflate_decompress_ex
-                                             : libdeflate_zlib_decompress_ex;
-    const libdeflate_result result =
-        call(engine.get(), packed.data(), packed.size(), unpacked.slab.data(), room, &used, &unpacked.size);
+    const libdeflate_result result = unpack_into(engine.get(), coding, raw, packed, unpacked.slab.data(), room, unpacked.size);
     if (result == LIBDEFLATE_INSUFFICIENT_SPACE) {
       if (room > limit) return UnpackFailure::too_large;
       room = std::min(limit + 1, room * 2);
-    } else if (result == LIBDEFLATE_SUCCESS && used == packed.size()) {
+    } else if (result == LIBDEFLATE_SUCCESS) {
       return unpacked.size > limit ? UnpackFailure::too_large : UnpackFailure::none;
     } else if (coding == Coding::deflate && !raw) {
       raw = true;

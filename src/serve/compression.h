@@ -22,8 +22,8 @@ struct Unpacked {
 };
 enum class UnpackFailure { none, malformed, too_large };
 
-/// All of `packed`, one stream and nothing behind it. "deflate" is zlib's format (RFC 1950), or the raw one that some clients
-/// send.
+/// All of `packed`: one stream, or for gzip one member or several, and nothing behind. "deflate" is zlib's format (RFC 1950), or
+/// the raw one that some clients send.
 UnpackFailure unpack(Coding coding, std::string_view packed, std::size_t limit, SlabPool& pool, Unpacked& unpacked);
 
 /// Replaces what `buffer` holds by its compressed form; false, changing nothing, when that is no shorter.

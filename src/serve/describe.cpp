@@ -61,13 +61,39 @@ void model_stats(JsonWriter& json, const std::string& name, const std::string& v
   json.close(']').close('}');
 }
 
-void tensor(JsonWriter& json, std::string_view name, const Shape& sample) {
+/// `parameters`: a name and JSON as a string, since the protocol's parameters are strings, numbers and booleans.
+void tensor(JsonWriter& json, std::string_view name, const Shape& sample, std::string_view parameter = {},
+            std::string_view text = {}) {
   json.open('{').field("name", name).field("datatype", "FP32").key("shape").open('[').value(-1);
   for (const std::int64_t extent : sample) json.value(extent);
-  json.close(']').close('}');
+  json.close(']');
+  if (!parameter.empty()) json.key("parameters").open('{').field(parameter, text).close('}');
+  json.close('}');
+}
+
+/// What `write` writes, as text.
+template <class Write>
+std::string written(Write&& write) {
+  http::SlabPool pool;
+  http::Buffer buffer;
+  buffer.start(pool, 0);
+  JsonWriter json(buffer);
+  write(json);
+  return std::string(buffer.view());
 }
 
 constexpr int kDepth = 64;
+
+/// [{"name":…,"categories":[…]}].
+void columns(JsonWriter& json, const std::vector<Column>& columns) {
+  json.open('[');
+  for (const Column& column : columns) {
+    json.open('{').field("name", column.name);
+    if (!column.categories.empty()) json.list("categories", column.categories);
+    json.close('}');
+  }
+  json.close(']');
+}
 
 /// The one key a body of the index may have.
 struct ReadyOnly : nlohmann::json_sax<nlohmann::json> {
@@ -145,9 +171,19 @@ void describe_model(const ServedVersion& version, http::Exchange& exchange) {
   JsonWriter json(exchange.reply);
   json.open('{').field("name", face.name).key("versions").open('[').value(face.version).close(']');
   json.field("platform", "soma_onnx").key("inputs").open('[');
-  tensor(json, kInputName, face.input);
-  json.close(']').key("outputs").open('[');
-  tensor(json, kOutputName, {face.outputs});
+  if (face.columns.empty()) {
+    tensor(json, face.input_name, face.input);
+    json.close(']').key("outputs").open('[');
+    tensor(json, face.output_name, {face.outputs});
+  } else {
+    tensor(json, face.input_name, face.input, "columns", written([&](JsonWriter& text) { columns(text, face.columns); }));
+    json.close(']').key("outputs").open('[');
+    tensor(json, face.output_name, {face.outputs}, "classes", written([&](JsonWriter& text) {
+             text.open('[');
+             for (const std::string& name : version.model.class_names) text.value(name);
+             text.close(']');
+           }));
+  }
   json.close(']').close('}');
   send(exchange);
 }
@@ -173,8 +209,8 @@ void describe_configuration(const Serving& serving, const ServedVersion& version
   json.open('{').field("name", face.name).field("platform", "soma_onnx").field("backend", "soma");
   json.key("version_policy").open('{').key("latest").open('{').field("num_versions", 1).close('}').close('}');
   json.field("max_batch_size", serving.options.max_batch);
-  side("input", kInputName, face.input);
-  side("output", kOutputName, {face.outputs});
+  side("input", face.input_name, face.input);
+  side("output", face.output_name, {face.outputs});
   json.key("dynamic_batching").open('{').field("max_queue_delay_microseconds", serving.options.max_delay.count()).close('}');
   json.field("default_model_filename", "model.onnx").close('}');
   send(exchange);
@@ -238,6 +274,7 @@ void describe_status(Serving& serving, http::Exchange& exchange) {
     if (served != table.end() && served->second->face.version == status.version) {
       json.list("input", served->second->face.input).field("outputs", served->second->face.outputs);
       json.list("classes", served->second->model.class_names).field("parameters", served->second->parameters);
+      if (!served->second->face.columns.empty()) columns(json.key("columns"), served->second->face.columns);
     }
     json.close('}');
   }

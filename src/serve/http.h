@@ -131,6 +131,8 @@ class Server {
   virtual void start(const std::function<std::unique_ptr<Application>(int thread)>& application) = 0;
   /// Takes what has already arrived, ends every connection after its current request, then stops; at the latest after `limit`.
   virtual void drain(std::chrono::milliseconds limit) = 0;
+  /// New connections use what is in these files now; when they cannot be read, what there was.
+  [[nodiscard]] virtual Result<void> use_certificate(const std::string& certificate, const std::string& key) = 0;
   [[nodiscard]] virtual bool finished() const = 0;
   [[nodiscard]] virtual std::size_t connections() const = 0;
 };

@@ -10,9 +10,10 @@
 namespace soma::http {
 namespace {
 
-constexpr std::size_t kHeadroom = 1024;     // what stands in front of an answer's body
+constexpr std::size_t kHeadroom = 2048;     // what stands in front of an answer's body
 constexpr std::size_t kWorthPacking = 512;  // bytes; below, compression saves no packet
 constexpr std::chrono::milliseconds kGoodbye{2000}, kDrainIdle{1000};
+constexpr std::size_t kEchoed = 200;                       // bytes of a field that comes back in the answer
 constexpr std::size_t kPassedOver = std::size_t{1} << 16;  // bytes; a longer body that nobody wants ends its connection
 constexpr std::string_view kNoMemory =
     "HTTP/1.1 503 Service Unavailable\r\nServer: soma\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: "
@@ -217,6 +218,7 @@ bool Connection::may_be_asked() {
   if (!thread_.application->on_head(*this)) return false;
   close_after_ = closes;
   unwanted_ = 0;
+  if (left > here) reply.reset();  // it may take a while
   return true;
 }
 
@@ -291,6 +293,8 @@ void Connection::dispatch() {
     body = {unpacked_.slab.data(), unpacked_.size};
   }
   stage_ = Stage::working;
+  deadline_ = Clock::time_point::max();
+  reply.start(thread_.slabs, kHeadroom);
   thread_.application->on_request(*this);
 }
 
@@ -332,6 +336,12 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
   if (coding != Coding::identity)
     line.add(coding == Coding::gzip ? "Content-Encoding: gzip\r\n" : "Content-Encoding: deflate\r\n");
   line.add(always);
+  for (const auto& [name, text] : {std::pair{"X-Request-Id: ", head.request_id}, {"traceparent: ", head.traceparent}}) {
+    if (text.empty() || text.size() > kEchoed) continue;
+    line.add(name);
+    line.add(text);
+    line.add("\r\n");
+  }
   line.add(fields);
   if (last) line.add("Connection: close\r\n");
   line.add("Content-Length: ");
@@ -347,12 +357,12 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
 }
 
 void Connection::fail() noexcept {
-  if (closed_ || stage_ == Stage::goodbye) return close();
-  // Whether it arrives or not, the connection goes.
-  if (stage_ != Stage::writing || sent_ == 0) (void)socket_.write(kNoMemory);
-  thread_.application->on_answered(*this, 503);
+  if (stage_ == Stage::goodbye) close();
+  const bool begun = stage_ == Stage::writing && sent_ > 0;  // half an answer cannot be taken back
+  if (!closed_ && !begun) (void)socket_.write(kNoMemory);
+  if (stage_ != Stage::goodbye) thread_.application->on_answered(*this, 503);
   let_go();
-  socket_.finish();
+  if (!closed_) socket_.finish();
   stage_ = Stage::goodbye;
   set_deadline(kGoodbye);
   drained_ = false;

@@ -108,6 +108,9 @@ class Worker final : public Loop {
     });
   }
 
+  void use(ssl_ctx_st* tls) {
+    post([this, tls] { tls_ = tls; });
+  }
   void post(std::function<void()> action) override { boost::asio::post(context_, std::move(action)); }
   void defer(void (*action)(void*), void* context) override {
     boost::asio::post(context_, [action, context] { action(context); });
@@ -225,7 +228,7 @@ class Worker final : public Loop {
 
 class ThreadedServer final : public Server {
  public:
-  explicit ThreadedServer(TlsContext tls) : tls_(std::move(tls)) {}
+  explicit ThreadedServer(TlsContext tls) { tls_.push_back(std::move(tls)); }
   ~ThreadedServer() override {
     drain(std::chrono::milliseconds(0));
     for (std::thread& thread : threads_) thread.join();
@@ -270,11 +273,19 @@ class ThreadedServer final : public Server {
     for (const auto& worker : workers_) worker->drain(limit, static_cast<std::uint32_t>(workers_.size()));
   }
 
+  Result<void> use_certificate(const std::string& certificate, const std::string& key) override {
+    auto context = tls_context(certificate, key);
+    if (!context) return context.error();
+    tls_.push_back(std::move(*context));
+    for (const auto& worker : workers_) worker->use(tls_.back().get());
+    return {};
+  }
+
   std::atomic<std::size_t>& total() { return total_; }
   void add(std::unique_ptr<Worker> worker) { workers_.push_back(std::move(worker)); }
 
  private:
-  TlsContext tls_;
+  std::vector<TlsContext> tls_;  // the last one is in use; those before may be until their connections end
   std::atomic<std::size_t> total_{0};
   std::atomic<int> running_{0};
   std::uint16_t port_ = 0;

@@ -13,12 +13,16 @@
 namespace soma {
 namespace {
 
+constexpr std::size_t kMostTensors = 16;
+constexpr std::uint64_t kOpen = ~std::uint64_t{0};  // an extent that is not known yet
+
 /// Where in the request a value stands.
 enum class Place { nothing, request, inputs, input, shape, data, outputs, output, parameters, ignored };
 
 class Handler {
  public:
-  Handler(int depth, InferJson& request, Floats& values) : depth_limit_(depth), request_(request), values_(values) {}
+  Handler(int depth, InferJson& request, Floats& values, JsonWords& words)
+      : depth_limit_(depth), request_(request), values_(values), words_(words) {}
 
   std::string problem;
 
@@ -34,15 +38,20 @@ class Handler {
       case Place::request:
         return key_ == "parameters" ? enter(Place::parameters) : wants_no_object();
       case Place::inputs:
-        request_.inputs.emplace_back().first = values_.size();
+        if (request_.inputs.size() == kMostTensors) return refuse("wanted one input, got many");
+        request_.inputs.emplace_back();
+        keys_ = 0;
         return enter(Place::input);
       case Place::outputs:
+        if (request_.outputs.size() == kMostTensors) return refuse("wanted at most one output, got many");
         request_.outputs.emplace_back();
+        keys_ = 0;
         return enter(Place::output);
       case Place::input:
       case Place::output:
         return key_ == "parameters" ? enter(Place::parameters) : wants_no_object();
       case Place::parameters:
+        return parameter() == Parameter::none ? enter(Place::ignored) : mistyped("an object");
       case Place::ignored:
         return enter(Place::ignored);
       default:
@@ -55,22 +64,25 @@ class Handler {
       case Place::nothing:
         return refuse("wanted a JSON object, got an array");
       case Place::request:
-        if (key_ == "inputs") return request_.has_inputs = true, enter(Place::inputs);
-        if (key_ == "outputs") return enter(Place::outputs);
+        if (key_ == "inputs") return once(request_.has_inputs) && enter(Place::inputs);
+        if (key_ == "outputs") return once(request_.has_outputs) && enter(Place::outputs);
         return known_key() ? refuse(fmt::format("wanted another kind of value for '{}', got an array", key_))
                            : enter(Place::ignored);
       case Place::input:
-        if (key_ == "shape") return input().has_shape = true, input().shape.clear(), enter(Place::shape);
-        if (key_ == "data") return begin_data();
+        if (key_ == "shape") return once(input().has_shape) && enter(Place::shape);
+        if (key_ == "data") return once(input().has_data) && begin_data();
         return known_key() ? refuse(fmt::format("wanted another kind of value for '{}', got an array", key_))
                            : enter(Place::ignored);
       case Place::data:
-        return enter(Place::data);
+        return (leaves_ == 0 || level_ + 1 < leaves_ || ragged()) &&
+               (++counts_[level_], counts_[++level_] = 0, enter(Place::data));
       case Place::inputs:
       case Place::outputs:
         return refuse("wanted objects in 'inputs' and 'outputs', got an array");
       case Place::shape:
         return refuse("wanted whole numbers in 'shape', got an array");
+      case Place::parameters:
+        return parameter() == Parameter::none ? enter(Place::ignored) : mistyped("an array");
       default:
         return enter(Place::ignored);
     }
@@ -78,16 +90,19 @@ class Handler {
 
   bool end_object() { return leave(); }
   bool end_array() {
-    if (place() == Place::data && stack_[depth_ - 2] != Place::data) input().count = values_.size() - input().first;
+    if (place() == Place::data && !end_level()) return false;
     return leave();
   }
 
   bool null() {
+    if (place() == Place::parameters && parameter() != Parameter::none) return mistyped("null");
     return scalar("null", [] { return false; });
   }
   bool boolean(bool value) {
-    if (place() == Place::data) return input().booleans = true, values_.push_back(value ? 1.0F : 0.0F), true;
+    if (place() == Place::data) return leaf() && (input().booleans = true, values_.push_back(value ? 1.0F : 0.0F), true);
     if (place() == Place::parameters) {
+      if (const Parameter wanted = parameter(); wanted != Parameter::none && wanted != Parameter::truth)
+        return mistyped("true or false");
       if (owner() == Place::request && key_ == "binary_data_output") request_.binary_output = value;
       if (owner() == Place::output && key_ == "binary_data") output().binary = value;
       return true;
@@ -97,6 +112,8 @@ class Handler {
   bool number_integer(std::int64_t value) {
     if (place() == Place::shape)
       return refuse(fmt::format("wanted extents of 0 or more in the shape of '{}', got {}", input().name, value));
+    if (place() == Place::parameters) return parameter() == Parameter::none || mistyped(fmt::format("{}", value));
+    if (place() == Place::data) input().least = std::min(input().least, value);
     return number(static_cast<double>(value), false);
   }
   bool number_unsigned(std::uint64_t value) {
@@ -105,17 +122,29 @@ class Handler {
       return input().shape.push_back(value), true;
     }
     if (place() == Place::parameters) {
+      if (const Parameter wanted = parameter(); wanted != Parameter::none && wanted != Parameter::count)
+        return mistyped(fmt::format("{}", value));
+      if (owner() == Place::request && key_ == "sequence_id" && value != 0) return refuse("sequences are not supported");
       if (owner() == Place::input && key_ == "binary_data_size") input().binary_size = value;
       if (owner() == Place::output && key_ == "classification") output().classification = value;
       if (owner() == Place::request && key_ == "timeout") request_.timeout_us = value;
       return true;
     }
+    if (place() == Place::data) input().most = std::max(input().most, value);
     return number(static_cast<double>(value), false);
   }
-  bool number_float(double value, const std::string&) { return number(value, true); }
+  bool number_float(double value, const std::string& text) {
+    if (place() == Place::parameters) return parameter() == Parameter::none || mistyped(fmt::format("{}", value));
+    // A whole number that comes as a float is one that 64 bits do not hold.
+    if (place() == Place::data && text.find_first_of(".eE") == std::string::npos) input().beyond = true;
+    return number(value, true);
+  }
   bool string(std::string& value) {
-    if (place() == Place::data) return input().strings = true, true;
+    if (place() == Place::data) return leaf() && (input().strings = true, words_.add(value), true);
     if (place() == Place::parameters) {
+      if (const Parameter wanted = parameter(); wanted == Parameter::count || wanted == Parameter::truth)
+        return mistyped("a string");
+      if (owner() == Place::request && key_ == "sequence_id" && !value.empty()) return refuse("sequences are not supported");
       const bool shared = key_ == "shared_memory_region";
       if (shared && owner() == Place::input) input().shared_memory = true;
       if (shared && owner() == Place::output) output().shared_memory = true;
@@ -123,9 +152,9 @@ class Handler {
     }
     return scalar("a string", [&] {
       if (place() == Place::request && key_ == "id") return request_.id = value, true;
-      if (place() == Place::input && key_ == "name") return input().name = value, true;
-      if (place() == Place::input && key_ == "datatype") return input().datatype = value, true;
-      if (place() == Place::output && key_ == "name") return output().name = value, true;
+      if (place() == Place::input && key_ == "name") return first_of(1), input().name = value, true;
+      if (place() == Place::input && key_ == "datatype") return first_of(2), input().datatype = value, true;
+      if (place() == Place::output && key_ == "name") return first_of(1), output().name = value, true;
       return false;
     });
   }
@@ -177,27 +206,90 @@ class Handler {
   }
   bool leave() { return --depth_, true; }
 
-  bool begin_data() {
-    if (input().has_data) return refuse(fmt::format("wanted 'data' of '{}' once, got it twice", input().name));
-    input().has_data = true;
-    input().first = values_.size();
-    return enter(Place::data);
+  /// A key that may come once.
+  bool once(bool& there) {
+    if (there) return refuse(fmt::format("wanted '{}' once, got it twice", key_));
+    return there = true;
+  }
+  /// The same for keys whose values are strings: a second one is noted, and refused by scalar().
+  void first_of(unsigned bit) {
+    if ((keys_ & bit) != 0) refuse(fmt::format("wanted '{}' once, got it twice", key_));
+    keys_ |= bit;
   }
 
-  bool number(double value, bool fraction) {
+  enum class Parameter { none, count, truth, text };
+  /// Which type the parameter `key_` has where it stands; none of those nobody knows here.
+  [[nodiscard]] Parameter parameter() const {
+    struct Known {
+      Place owner;
+      std::string_view name;
+      Parameter type;
+    };
+    static constexpr Known kKnown[] = {
+        {Place::request, "binary_data_output", Parameter::truth}, {Place::request, "timeout", Parameter::count},
+        {Place::request, "priority", Parameter::count},           {Place::request, "sequence_start", Parameter::truth},
+        {Place::request, "sequence_end", Parameter::truth},       {Place::input, "binary_data_size", Parameter::count},
+        {Place::output, "binary_data", Parameter::truth},         {Place::output, "classification", Parameter::count}};
+    for (const Known& known : kKnown)
+      if (known.owner == owner() && known.name == key_) return known.type;
+    return Parameter::none;
+  }
+  bool mistyped(std::string_view got) {
+    return refuse(fmt::format("wanted {} for parameter '{}', got {}",
+                              parameter() == Parameter::count ? "a whole number of 0 or more" : "true or false", key_, got));
+  }
+
+  bool begin_data() {
+    input().first = values_.size();
+    level_ = 0;
+    leaves_ = 0;
+    counts_[0] = 0;
+    return enter(Place::data);
+  }
+  bool ragged() {
+    return refuse(fmt::format("wanted lists of one depth and length in the data of '{}', got others", input().name));
+  }
+  /// A value stands here, and so may no list of this depth.
+  bool leaf() {
+    if (leaves_ == 0) leaves_ = level_ + 1;
+    return leaves_ == level_ + 1 ? (++counts_[level_], true) : ragged();
+  }
+  /// A list ends: as long as the others of its depth?
+  bool end_level() {
+    JsonTensor& tensor = input();
+    if (tensor.nesting.size() <= level_) tensor.nesting.resize(level_ + 1, kOpen);
+    std::uint64_t& extent = tensor.nesting[level_];
+    if (extent != kOpen && extent != counts_[level_]) return ragged();
+    extent = counts_[level_];
+    if (level_ > 0) return --level_, true;
+    tensor.count = tensor.strings && !tensor.numbers && !tensor.booleans ? words_.ends.size() : values_.size() - tensor.first;
+    return true;
+  }
+
+  bool number(double value, bool written_as_fraction) {
     if (place() == Place::data) {
+      if (!leaf()) return false;
       JsonTensor& tensor = input();
-      if (!tensor.numbers) tensor.least = tensor.most = value;
       tensor.numbers = true;
-      tensor.fractions |= fraction && value != std::trunc(value);
-      tensor.least = std::min(tensor.least, value);
-      tensor.most = std::max(tensor.most, value);
+      if (written_as_fraction) take_fraction(tensor, value);
+      tensor.infinite |= !std::isfinite(static_cast<float>(value));
       values_.push_back(static_cast<float>(value));
       return true;
     }
     if (place() == Place::shape)
       return refuse(fmt::format("wanted whole extents in the shape of '{}', got {}", input().name, value));
     return scalar("a number", [] { return false; });
+  }
+  /// 3.0 and 3e2 are whole numbers, too; beyond 2^53 nobody knows any more which.
+  static void take_fraction(JsonTensor& tensor, double value) {
+    constexpr double kExact = 9007199254740992.0;
+    tensor.fractions |= value != std::trunc(value);
+    tensor.beyond |= std::abs(value) > kExact;
+    if (tensor.beyond) return;
+    if (value < 0)
+      tensor.least = std::min(tensor.least, static_cast<std::int64_t>(value));
+    else
+      tensor.most = std::max(tensor.most, static_cast<std::uint64_t>(value));
   }
 
   template <class Take>
@@ -211,7 +303,7 @@ class Handler {
       case Place::request:
       case Place::input:
       case Place::output:
-        if (take() || !known_key()) return true;
+        if (take() || !known_key()) return problem.empty();
         return refuse(fmt::format("wanted another kind of value for '{}', got {}", key_, kind));
       case Place::data:
         return refuse(fmt::format("wanted numbers in the data of '{}', got {}", input().name, kind));
@@ -223,17 +315,22 @@ class Handler {
   int depth_limit_;
   InferJson& request_;
   Floats& values_;
+  JsonWords& words_;
   std::array<Place, 64> stack_{};
+  std::array<std::uint64_t, 64> counts_{};  // of the lists of "data" that are open
+  std::size_t level_ = 0, leaves_ = 0;      // of data: which list is open; which depth has values, from 1, 0 = not known yet
+  unsigned keys_ = 0;                       // of the tensor at hand: which were there
   std::size_t depth_ = 0;
   std::string key_;
 };
 
 }  // namespace
 
-Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, Floats& values) {
+Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, Floats& values, JsonWords& words) {
   request = {};
   values.clear();
-  Handler handler(depth, request, values);
+  words.clear();
+  Handler handler(depth, request, values, words);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &handler))
     return Error{Error::Kind::data, "infer: " + one_line(handler.problem.empty() ? "malformed JSON" : handler.problem)};
   return {};

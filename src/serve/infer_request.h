@@ -9,9 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/budget.h"
 #include "serve/engine.h"
+#include "serve/infer_json.h"
 #include "serve/tensor_data.h"
 #include "soma/error.h"
+#include "soma/model.h"
 
 namespace soma {
 
@@ -20,9 +23,11 @@ struct ModelFace {
   std::string name, version;
   Shape input;  ///< of one sample
   std::int64_t outputs = 0;
-  std::vector<std::string> labels;  ///< one per output, or none
+  std::vector<std::string> labels;                           ///< one per output, or none
+  std::string input_name = "input", output_name = "output";  ///< as in the ONNX file
+  std::vector<Column> columns;                               ///< of a table: its BYTES tensors are [rows, columns]
+  LossConfig loss;                                           ///< how outputs are read
 };
-inline constexpr std::string_view kInputName = "input", kOutputName = "output";  // as in the ONNX file
 
 struct WantedOutput {
   std::optional<bool> binary;
@@ -31,7 +36,7 @@ struct WantedOutput {
 
 /// Reused from request to request: it keeps its memory.
 struct InferRequest {
-  explicit InferRequest(std::pmr::memory_resource* memory = std::pmr::get_default_resource()) : values(memory) {}
+  explicit InferRequest(std::pmr::memory_resource* memory = std::pmr::get_default_resource()) : values(memory), words(memory) {}
 
   std::string id;
   WantedOutput output;
@@ -42,6 +47,7 @@ struct InferRequest {
   Layout layout = Layout::floats;
   std::span<const std::byte> samples;  ///< in the body, or in `values`
   Floats values;                       ///< what JSON or another data type became
+  JsonWords words;                     ///< the elements of a BYTES tensor
 };
 
 /// Most rows that one request may ask for, and how deep its JSON may be nested.
@@ -50,9 +56,14 @@ struct InferLimits {
   int depth = 64;
 };
 
+/// Whether the client wants numbers it can read, which must be finite: JSON or classes. Binary tensors pass through.
+[[nodiscard]] bool wants_finite(const InferRequest& request);
+
 /// `header_length` is the field Inference-Header-Content-Length, "" when it was not sent. Numbers are taken as the model's
-/// float32; shapes are [rows, …the model's] or [rows, elements of one sample]. The error's message is for the client.
+/// float32; shapes are [rows, …the model's] or [rows, elements of one sample]; nested data is nested as one of those, or not at
+/// all. `budget` counts what reading takes. The error's message is for the client.
 [[nodiscard]] Result<void> read_infer_request(std::span<const std::byte> body, std::string_view header_length,
-                                              const ModelFace& model, const InferLimits& limits, InferRequest& request);
+                                              const ModelFace& model, const InferLimits& limits, http::Budget& budget,
+                                              InferRequest& request);
 
 }  // namespace soma

@@ -163,6 +163,14 @@ void add_models(Families& families, const Serving& serving) {
 void add_process(Families& families, const Serving& serving) {
   families.family("soma_ready", "1 when /v2/health/ready says so.", MetricType::Gauge);
   families.value({}, !serving.draining && serving.repository.ready() ? 1 : 0);
+  families.family("soma_model_load_failures_total", "Versions that could not be loaded.", MetricType::Counter);
+  families.value({}, static_cast<double>(serving.repository.failures()));
+  families.family("soma_models_well", "1 when the last attempt to load each model went well.", MetricType::Gauge);
+  families.value({}, serving.repository.all_well() ? 1 : 0);
+  families.family("soma_log_lines_dropped_total", "Lines of the log for which there was no room.", MetricType::Counter);
+  families.value({}, static_cast<double>(serving.log.dropped()));
+  families.family("soma_request_memory_bytes", "What requests and answers hold now, of --max-memory.", MetricType::Gauge);
+  families.value({}, static_cast<double>(serving.budget.used()));
   families.family("soma_info", "1, with what is running.", MetricType::Gauge);
   families.value({{"version", std::string(version())}, {"target", target().ok() ? *target() : ""}}, 1);
   families.family("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge);

@@ -13,6 +13,9 @@
 #include <new>
 #include <thread>
 
+#include "core/text.h"
+#include "model/onnx_names.h"
+
 namespace soma {
 namespace {
 
@@ -42,32 +45,26 @@ std::optional<std::int64_t> version_number(const std::string& name) {
 
 constexpr std::chrono::milliseconds kRetry(50);
 
-/// What a task came to. One that has no memory has failed, and changed nothing.
-Result<void> attempt(const std::function<Result<void>()>& task) {
-  try {
-    return task();
-  } catch (const std::bad_alloc&) {
-    return Error{Error::Kind::unavailable, "serve: wanted memory to look at the models, got none; try again"};
-  }
-}
-
 Error unreadable(const fs::path& directory, const std::error_code& error) {
   return {Error::Kind::io, fmt::format("serve: wanted to read {}, got '{}'", directory.string(), error.message())};
 }
 
-/// The highest NUMBER/model.onnx of a directory.
-Result<std::optional<std::string>> newest(const fs::path& directory) {
-  std::optional<std::int64_t> best;
+/// The NUMBERs of a directory's NUMBER/model.onnx, the highest first.
+Result<std::vector<std::string>> versions_in(const fs::path& directory) {
+  std::vector<std::int64_t> numbers;
   std::error_code error;
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     const auto number = version_number(it->path().filename().string());
-    if (!number || number <= best.value_or(-1)) continue;
+    if (!number) continue;
     const auto there = is_file(it->path() / kFile);
     if (!there) return there.error();
-    if (*there) best = number;
+    if (*there) numbers.push_back(*number);
   }
   if (error) return unreadable(directory, error);
-  return best ? std::optional(std::to_string(*best)) : std::nullopt;
+  std::sort(numbers.rbegin(), numbers.rend());
+  std::vector<std::string> versions;
+  for (const std::int64_t number : numbers) versions.push_back(std::to_string(number));
+  return versions;
 }
 
 /// The first requests of a version are as fast as the later ones, and a network that has gone bad is found here.
@@ -84,8 +81,16 @@ Result<void> warm_up(Engine& engine, std::int64_t values) {
 
 }  // namespace
 
-Repository::Repository(fs::path source, int threads, std::int64_t max_batch, Changed changed)
-    : source_(std::move(source)), threads_(threads), max_batch_(max_batch), trust_(changed) {}
+Repository::Repository(fs::path source, int threads, std::int64_t max_batch, Changed changed, std::vector<std::string> required,
+                       Tell tell)
+    : source_(std::move(source)),
+      threads_(threads),
+      max_batch_(max_batch),
+      trust_(changed),
+      required_(std::move(required)),
+      tell_(std::move(tell)) {}
+
+fs::path Repository::Found::file(const std::string& version) const { return single ? place : place / version / kFile; }
 
 Repository::~Repository() { stop(); }
 
@@ -98,6 +103,11 @@ void Repository::stop() {
   if (loader_.joinable()) loader_.join();
 }
 
+bool Repository::single_file() const {
+  std::error_code error;
+  return !fs::is_directory(source_, error) || fs::is_regular_file(source_ / kFile, error);
+}
+
 Result<std::map<std::string, Repository::Found>> Repository::scan() const {
   std::map<std::string, Found> found;
   const auto directory = is_folder(source_);
@@ -106,29 +116,34 @@ Result<std::map<std::string, Repository::Found>> Repository::scan() const {
   const auto alone = *directory ? is_file(single) : true;
   if (!alone) return alone.error();
   if (*alone) {
-    found[""] = {"1", single};  // its name is in the file
+    found[""] = {.versions = {"1"}, .place = single, .single = true};  // its name is in the file
     return found;
   }
   std::error_code error;
   for (fs::directory_iterator it(source_, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name != clean(name) || name.starts_with('.')) continue;
+    if (name.starts_with('.')) continue;
     const auto folder = is_folder(it->path());
-    if (!folder) return folder.error();
-    if (!*folder) continue;
-    const auto version = newest(it->path());
-    const auto number = version ? *version : std::nullopt;
-    found[name] = {number.value_or(""), it->path() / number.value_or("1") / kFile, version ? "" : version.error().message};
+    if (folder && !*folder) continue;
+    if (name != clean(name)) {
+      tell_(fmt::format("serve: '{}' is passed over: a model's name has letters, digits, '-', '_' and '.' only", one_line(name)));
+      continue;
+    }
+    const auto versions = folder ? versions_in(it->path()) : folder.error();
+    found[name] = {.versions = versions ? *versions : std::vector<std::string>(),
+                   .place = it->path(),
+                   .problem = versions ? "" : versions.error().message};
   }
   if (error) return unreadable(source_, error);
   return found;
 }
 
-Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name, const Found& found) {
-  if (!found.problem.empty()) return Error{Error::Kind::io, found.problem};
-  if (found.version.empty())
+Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name, const std::string& version_name,
+                                                        const fs::path& file) {
+  if (version_name.empty())
     return wrong("wanted {} with a number for VERSION, found none", (source_ / name / "VERSION" / kFile).string());
-  Result<Model> model = read_onnx(found.file, trust_);
+  TensorNames names;
+  Result<Model> model = read_onnx(file, trust_, names);
   if (!model) return model.error();
   auto version = std::make_shared<ServedVersion>();
   auto first = Engine::create(*model, max_batch_);
@@ -140,45 +155,76 @@ Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name,
   }
   for (const Tensor& tensor : model->parameters) version->parameters += static_cast<std::int64_t>(tensor.values.size());
   model->parameters = {};
-  version->face.version = found.version;
+  version->face.version = version_name;
   version->face.input = model->input;
+  version->face.input_name = std::move(names.input);
+  version->face.output_name = std::move(names.output);
+  version->face.columns = model->columns;
+  version->face.loss = model->loss;
   version->face.outputs = version->engines.front()->output_size();
   if (std::ssize(model->class_names) == version->face.outputs) version->face.labels = model->class_names;
   version->model = std::move(*model);
   if (!name.empty()) version->face.name = name;
   if (name.empty()) version->face.name = clean(version->model.name);
-  if (version->face.name.empty()) version->face.name = clean(found.file.stem().string());
+  if (version->face.name.empty()) version->face.name = clean(file.stem().string());
   return version;
 }
 
-/// A lack of memory is one more reason why a version cannot be loaded; the one that answers stays.
-Result<std::shared_ptr<ServedVersion>> Repository::make_or_why(const std::string& name, const Found& found) try {
-  return make(name, found);
-} catch (const std::bad_alloc&) {
-  return wrong("wanted memory for {}, got none; try a smaller model", found.file.string());
+/// The newest; when it fails and nothing of this model is served yet, those before it in turn. The newest one's error.
+Result<void> Repository::bring_up(const std::string& name, const Found& found) {
+  Result<void> first;
+  for (std::size_t i = 0; i == 0 || i < found.versions.size(); ++i) {
+    const std::string version = found.versions.empty() ? "" : found.versions[i];
+    const auto up = bring_up(name, version, found.file(version), found.problem);
+    if (up && i == 0) return {};
+    if (up) {
+      tell_(fmt::format("serve: version {} of '{}' answers in place of {}, which cannot be read", version, name,
+                        found.versions[0]));
+      break;
+    }
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    tell_(up.error().message);
+    if (first) first = up;
+    const std::lock_guard lock(mutex_);
+    const auto entry = entries_.find(name);
+    if (name.empty() || (entry != entries_.end() && entry->second.served)) break;
+  }
+  if (found.versions.size() > 1) {  // what the index says besides is about the newest
+    const std::lock_guard lock(mutex_);
+    Entry& entry = entries_[name];
+    entry.attempt = found.versions[0];
+    entry.state = "UNAVAILABLE";
+    entry.reason = first.error().message;
+  }
+  return first;
 }
 
-Result<void> Repository::bring_up(const std::string& name, const Found& found) {
+Result<void> Repository::bring_up(const std::string& name, const std::string& version, const fs::path& file,
+                                  const std::string& problem) {
   const auto note = [&](Entry& entry, const char* state, const std::string& reason) {
-    entry.attempt = found.version, entry.state = state, entry.reason = reason;
+    entry.attempt = version, entry.state = state, entry.reason = reason;
   };
   if (!name.empty()) {
     const std::lock_guard lock(mutex_);
     entries_[name].wanted = true;
     note(entries_[name], "LOADING", "");
   }
-  auto made = make_or_why(name, found);
+  Result<std::shared_ptr<ServedVersion>> made = Error{Error::Kind::data, "serve: no memory for this model"};
+  try {
+    made = problem.empty() ? make(name, version, file) : Error{Error::Kind::io, problem};
+  } catch (const std::exception& error) {  // whatever it was, it is this version's error and nobody else's
+    made = Error{Error::Kind::data,
+                 fmt::format("serve: wanted to load {}, got '{}'; try a smaller model", file.string(), error.what())};
+  }
   const std::lock_guard lock(mutex_);
   if (!made) {
     // A single file that cannot be read again belongs to the one model there is.
-    const std::string known = !name.empty()      ? name
-                              : entries_.empty() ? clean(found.file.stem().string())
-                                                 : entries_.begin()->first;
+    const std::string known = !name.empty() ? name : entries_.empty() ? clean(file.stem().string()) : entries_.begin()->first;
     note(entries_[known], "UNAVAILABLE", made.error().message);
     return made.error();
   }
   const std::string& final_name = (*made)->face.name;
-  auto& statistics = statistics_[{final_name, found.version}];
+  auto& statistics = statistics_[{final_name, version}];
   if (!statistics) statistics = std::make_shared<ModelStatistics>(threads_, max_batch_);
   (*made)->statistics = statistics;
   if (name.empty()) std::erase_if(entries_, [&](const auto& entry) { return entry.first != final_name; });
@@ -187,6 +233,15 @@ Result<void> Repository::bring_up(const std::string& name, const Found& found) {
   entry.wanted = true;
   note(entry, "READY", "");
   return {};
+}
+
+/// Series of versions that are gone end.
+void Repository::forget_gone() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(statistics_, [&](const auto& statistics) {
+    const auto entry = entries_.find(statistics.first.first);
+    return entry == entries_.end() || !entry->second.served || entry->second.served->face.version != statistics.first.second;
+  });
 }
 
 Result<void> Repository::load_now(const std::optional<std::string>& only) {
@@ -266,10 +321,18 @@ void Repository::work() {
       next = std::move(queue_.front());
       queue_.pop_front();
     }
-    const Result<void> result = attempt(next.first);
+    Result<void> result;
+    try {
+      result = next.first();
+    } catch (const std::exception& error) {  // it has failed, and changed nothing
+      result =
+          Error{Error::Kind::unavailable, fmt::format("serve: wanted to look at the models, got '{}'; try again", error.what())};
+      tell_(result.error().message);
+    }
     // Somebody waits for the answer, and requests for the table: without memory for them this tries again until there is some.
     for (bool published = false; !published;) {
       try {
+        forget_gone();
         publish_(table(), [done = next.second, result] {
           if (done) done(result);
         });
@@ -302,8 +365,18 @@ std::vector<ModelStatus> Repository::index() const {
 
 bool Repository::ready() const {
   const std::lock_guard lock(mutex_);
+  const auto served = [&](const std::string& name) {
+    const auto entry = entries_.find(name);
+    return entry != entries_.end() && entry->second.served;
+  };
+  return std::all_of(required_.begin(), required_.end(), served) &&
+         std::any_of(entries_.begin(), entries_.end(), [](const auto& entry) { return entry.second.served != nullptr; });
+}
+
+bool Repository::all_well() const {
+  const std::lock_guard lock(mutex_);
   return std::all_of(entries_.begin(), entries_.end(),
-                     [](const auto& entry) { return entry.second.served || !entry.second.wanted; });
+                     [](const auto& entry) { return !entry.second.wanted || entry.second.state != "UNAVAILABLE"; });
 }
 
 std::vector<std::pair<std::pair<std::string, std::string>, std::shared_ptr<ModelStatistics>>> Repository::statistics() const {

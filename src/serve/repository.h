@@ -1,6 +1,7 @@
 // a model file, or a directory of them → versions ready to answer; reads them again while the old ones go on.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
@@ -46,7 +47,11 @@ class Repository {
   using Publish = std::function<void(const ServedTable& table, std::function<void()> then)>;
   using Done = std::function<void(const Result<void>&)>;
 
-  Repository(std::filesystem::path source, int threads, std::int64_t max_batch, Changed changed = Changed::refuse);
+  /// What an operator should read: one line each, without an end.
+  using Tell = std::function<void(const std::string& line)>;
+
+  Repository(std::filesystem::path source, int threads, std::int64_t max_batch, Changed changed,
+             std::vector<std::string> required, Tell tell);
   ~Repository();
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
@@ -59,23 +64,31 @@ class Repository {
   void stop();
 
   /// The newest version of one model, or of all there are; models whose directory has gone are unloaded. A version that cannot be
-  /// read, or answers with numbers that are not finite, leaves the old one where it was.
+  /// read, or answers with numbers that are not finite, leaves the old one where it was; where there is none, the newest that can
+  /// be read serves. What went wrong is told, counted, and the error of the newest.
   void reload(Done done = {});
   void load(const std::string& name, Done done);
   void unload(const std::string& name, Done done);
 
+  /// The source is one model, not a directory of them.
+  [[nodiscard]] bool single_file() const;
   [[nodiscard]] ServedTable table() const;
   [[nodiscard]] std::vector<ModelStatus> index() const;
-  /// Every model that should be served is.
+  /// Every model that is required is served, and one at least.
   [[nodiscard]] bool ready() const;
-  /// By name and version, those of versions no longer served included.
+  /// Since the start; and whether the last attempt of each model, served or not, went well.
+  [[nodiscard]] std::int64_t failures() const { return failures_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool all_well() const;
+  /// Of the versions that are served, by name and version.
   [[nodiscard]] std::vector<std::pair<std::pair<std::string, std::string>, std::shared_ptr<ModelStatistics>>> statistics() const;
 
  private:
   struct Found {
-    std::string version;
-    std::filesystem::path file;
-    std::string problem = {};  ///< why the directory could not be read
+    std::vector<std::string> versions;  ///< newest first
+    std::filesystem::path place;        ///< of model.onnx, or of the directories that are named after the versions
+    bool single = false;                ///< place is the file itself
+    std::string problem = {};           ///< why the directory could not be read
+    [[nodiscard]] std::filesystem::path file(const std::string& version) const;
   };
   struct Entry {
     std::shared_ptr<ServedVersion> served;
@@ -83,9 +96,12 @@ class Repository {
     bool wanted = true;                  ///< false once it was unloaded on request
   };
   [[nodiscard]] Result<std::map<std::string, Found>> scan() const;
-  [[nodiscard]] Result<std::shared_ptr<ServedVersion>> make(const std::string& name, const Found& found);
-  [[nodiscard]] Result<std::shared_ptr<ServedVersion>> make_or_why(const std::string& name, const Found& found);
+  [[nodiscard]] Result<std::shared_ptr<ServedVersion>> make(const std::string& name, const std::string& version,
+                                                            const std::filesystem::path& file);
   Result<void> bring_up(const std::string& name, const Found& found);
+  Result<void> bring_up(const std::string& name, const std::string& version, const std::filesystem::path& file,
+                        const std::string& problem);
+  void forget_gone();
   Result<void> load_now(const std::optional<std::string>& only);
   void enqueue(std::function<Result<void>()> work, Done done);
   void work();
@@ -93,7 +109,11 @@ class Repository {
   const std::filesystem::path source_;
   const int threads_;
   const std::int64_t max_batch_;
+  const Changed trust_;
+  const std::vector<std::string> required_;
+  const Tell tell_;
   Publish publish_;
+  std::atomic<std::int64_t> failures_{0};
 
   mutable std::mutex mutex_;
   std::map<std::string, Entry> entries_;
@@ -104,7 +124,6 @@ class Repository {
   std::deque<std::pair<std::function<Result<void>()>, Done>> queue_;
   bool stopping_ = false;
   std::thread loader_;
-  const Changed trust_;
 };
 
 }  // namespace soma

@@ -75,6 +75,9 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
   if (const auto loaded = serving.repository.load_all(); !loaded) return loaded.error();
   if (!options.default_model.empty() && !serving.repository.table().contains(options.default_model))
     return Error{Error::Kind::usage, fmt::format("serve: wanted a model '{}' for POST /, found none", options.default_model)};
+  serving.default_model = options.default_model;
+  if (options.default_model.empty() && !serving.repository.single_file())
+    serving.default_model = serving.repository.table().begin()->first;
 
   http::ServerOptions http;
   http.host = state->host = where->first;
@@ -136,11 +139,33 @@ std::vector<std::string> InferenceServer::models() const {
   return lines;
 }
 
-void InferenceServer::reload() { state_->serving.repository.reload(); }
+void InferenceServer::reload() {
+  Serving& serving = state_->serving;
+  serving.repository.reload();
+  if (serving.options.certificate.empty()) return;
+  if (const auto renewed = serving.server->use_certificate(serving.options.certificate, serving.options.key); !renewed)
+    serving.tell(renewed.error().message);
+}
+
+void InferenceServer::use_token(const std::string& token) {
+  for (int thread = 0; thread < state_->serving.threads; ++thread)
+    state_->serving.server->loop(thread).post(
+        [service = state_->services[static_cast<std::size_t>(thread)], token] { service->use_token(token); });
+}
 
 void InferenceServer::drain() {
-  state_->serving.draining = true;
-  state_->serving.server->drain(state_->serving.options.drain);
+  Serving& serving = state_->serving;
+  if (serving.draining.exchange(true)) return;
+  if (serving.options.drain_delay.count() == 0) return serving.server->drain(serving.options.drain);
+  serving.server->loop(0).post([&serving] {
+    serving.server->loop(0).after(
+        serving.options.drain_delay,
+        [](void* context) {
+          Serving& self = *static_cast<Serving*>(context);
+          self.server->drain(self.options.drain);
+        },
+        &serving);
+  });
 }
 
 bool InferenceServer::finished() const { return state_->serving.server->finished(); }

@@ -50,7 +50,8 @@ Service::Service(Serving& serving, int thread)
       thread_(thread),
       loop_(serving.server->loop(thread)),
       http_(*serving.http[static_cast<std::size_t>(thread)]),
-      log_(serving.options.access_log, serving.options.log) {
+      log_(serving.options.access_log, serving.log),
+      token_(serving.options.token) {
   use(serving.repository.table());
 }
 
@@ -75,7 +76,7 @@ void Service::use(const ServedTable& table) {
     models[name] = std::move(here);
   }
   models_ = std::move(models);
-  const auto chosen = serving_.options.default_model.empty() ? models_.begin() : models_.find(serving_.options.default_model);
+  const auto chosen = serving_.default_model.empty() ? models_.begin() : models_.find(serving_.default_model);
   default_ = chosen == models_.end() ? nullptr : chosen->second;
 }
 
@@ -139,17 +140,17 @@ void Service::on_answered(const http::Exchange& exchange, int status) {
 
 void Service::on_tick() {
   if (thread_ == 0) sample_load(serving_);
+  for (const auto& [name, model] : models_) model->batcher->wake();
   log_.flush();
 }
 
 bool Service::authorized(const http::Head& head) const {
   constexpr std::string_view kScheme = "Bearer ";
-  const std::string& token = serving_.options.token;
-  if (token.empty()) return true;
+  if (token_.empty()) return true;
   std::string_view given = head.authorization;
   if (!http::same_word(given.substr(0, kScheme.size()), kScheme)) return false;
   while (given.size() > kScheme.size() && given[kScheme.size()] == ' ') given.remove_prefix(1);
-  return same_secret(given.substr(kScheme.size()), token);
+  return same_secret(given.substr(kScheme.size()), token_);
 }
 
 /// Sends what is wrong when there is no such model.

@@ -15,6 +15,7 @@
 #include "serve/describe.h"
 #include "serve/http.h"
 #include "serve/infer_request.h"
+#include "serve/log_queue.h"
 #include "serve/monitor.h"
 #include "serve/repository.h"
 #include "serve/routes.h"
@@ -28,20 +29,27 @@ struct Serving {
       : options(options_),
         threads(threads_),
         budget(max_memory),
-        repository(options.source, threads, options.max_batch, options.changed) {
+        log(options.log),
+        repository(options.source, threads, options.max_batch, options.changed, options.require_models,
+                   [this](const std::string& line) { tell(line); }) {
     for (int i = 0; i < threads; ++i) http.push_back(std::make_unique<HttpCounters>());
   }
   const ServeOptions options;
   const int threads;
   http::Budget budget;
   http::BudgetMemory memory{budget};
+  LogQueue log;
   std::vector<std::string> hosts;  ///< the Host fields that are answered, without port; none = any
+  std::string default_model;       ///< the model of POST /, chosen at the start for ever; "" = the one of a single file
   Repository repository;
   std::vector<std::unique_ptr<HttpCounters>> http;  // one per thread
   std::unique_ptr<http::Server> server;
   Monitor monitor;
   std::atomic<bool> draining{false};
   const http::Clock::time_point started = http::Clock::now();
+
+  /// A line for whoever runs the server.
+  void tell(const std::string& line) { log.push("soma: " + line + "\n"); }
 };
 
 /// A model version as one thread uses it.
@@ -61,8 +69,9 @@ class Service final : public http::Application {
   void on_answered(const http::Exchange& exchange, int status) override;
   void on_tick() override;
 
-  /// From now on these models. On this thread.
+  /// From now on these models, this token. On this thread.
   void use(const ServedTable& table);
+  void use_token(std::string token) { token_ = std::move(token); }
 
   // What the list of routes calls.
   [[nodiscard]] Serving& serving() { return serving_; }
@@ -101,6 +110,7 @@ class Service final : public http::Application {
   http::Loop& loop_;
   HttpCounters& http_;
   Log log_;
+  std::string token_;
   std::map<std::string, std::shared_ptr<ServedHere>, std::less<>> models_;
   std::shared_ptr<ServedHere> default_;       // the model of POST /
   std::vector<std::unique_ptr<Call>> calls_;  // all of them

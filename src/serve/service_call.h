@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "serve/infer_answer.h"
+#include "serve/plain_body.h"
 #include "serve/service.h"
 
 namespace soma {
@@ -19,7 +20,7 @@ struct Service::Call : Job {
   http::Exchange* exchange = nullptr;
   std::shared_ptr<ServedHere> model;
   InferRequest request;
-  std::pmr::vector<std::byte> decoded;  // a picture or table that became samples
+  PlainSamples decoded;  // of POST /
   Floats outputs;
 };
 

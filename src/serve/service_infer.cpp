@@ -1,10 +1,10 @@
 // bytes of samples → batcher → answers: POST / as a digit, and inference requests of the protocol.
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
+#include <cmath>
 
-#include "data/image.h"
-#include "data/samples.h"
+#include "serve/plain_answer.h"
 #include "serve/service_call.h"
 
 namespace soma {
@@ -16,56 +16,6 @@ template <class T>
 void shrink(std::pmr::vector<T>& values) noexcept {
   values.clear();
   if (values.capacity() > kKeptFloats) std::pmr::vector<T>(values.get_allocator()).swap(values);
-}
-
-/// At most what reading a picture or a table takes beside the text itself, in bytes. A picture may be large when its file is not;
-/// a cell takes 48 bytes while its line is read, and a number two characters of text and four of memory.
-std::size_t memory_to_read(std::string_view text) {
-  constexpr std::size_t kCell = 24;  // for each character
-  if (is_image(text)) return memory_to_decode(text);
-  std::size_t longest = 0;
-  if (text.find('"') != std::string_view::npos) longest = text.size();  // a line may go on behind a quoted end of line
-  for (std::string_view rest = text; longest == 0 || rest.size() > longest;) {
-    const std::size_t end = rest.find('\n');
-    longest = std::max({longest, std::min(end, rest.size()), std::size_t{1}});
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-  }
-  return 4 * text.size() + kCell * longest;
-}
-
-/// A body that is neither raw bytes nor raw floats: picture, NPY or table. The samples' bytes go to `to`.
-Result<Layout> decode(std::span<const std::byte> body, const Model& model, http::Budget& budget,
-                      std::pmr::vector<std::byte>& to) {
-  const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
-  const http::Charge charge(budget, memory_to_read(text));
-  DataOptions options = data_options(model);
-  options.labelled = false;
-  Result<Dataset> samples = parse_samples(text, "request", options);
-  if (!samples) return samples.error();
-  if (samples->shape != model.input)
-    return Error{Error::Kind::data,
-                 fmt::format("request: wanted samples of {}, got {}", to_string(model.input), to_string(samples->shape))};
-  if (!samples->bytes.empty()) {
-    const auto bytes = std::as_bytes(std::span<const std::uint8_t>(samples->bytes));
-    to.assign(bytes.begin(), bytes.end());
-    return Layout::bytes;
-  }
-  // Floats of images lie channels last in a Dataset and channels first in a request.
-  const std::int64_t channels = samples->is_image() ? samples->shape[0] : 1, places = samples->sample_size() / channels;
-  to.resize(samples->floats.size() * sizeof(float));
-  std::byte* y = to.data();
-  for (std::int64_t sample = 0; sample < samples->count; ++sample)
-    for (std::int64_t c = 0; c < channels; ++c)
-      for (std::int64_t i = 0; i < places; ++i, y += sizeof(float))
-        std::memcpy(y, &samples->floats[static_cast<std::size_t>((sample * places + i) * channels + c)], sizeof(float));
-  return Layout::floats;
-}
-
-bool looks_like_a_file(std::span<const std::byte> body) {
-  const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
-  if (text.starts_with("\x89PNG") || text.starts_with("\xff\xd8") || text.starts_with("\x93NUMPY")) return true;
-  return !text.empty() && text.find_first_not_of("0123456789+-.,;eE \t\r\n") == std::string_view::npos;
 }
 
 }  // namespace
@@ -92,29 +42,20 @@ void Service::give_back(Call& call) noexcept {
   call.model.reset();
   shrink(call.outputs);
   shrink(call.request.values);
-  shrink(call.decoded);
+  call.request.words = JsonWords(&serving_.memory);
+  shrink(call.decoded.bytes);
+  shrink(call.decoded.floats);
   free_.push_back(&call);
 }
 
 Result<void> Service::read_samples(Call& call) {
-  const std::span<const std::byte> body = call.exchange->body;
-  const Model& model = call.model->version->model;
-  const auto size = static_cast<std::size_t>(call.model->batcher->engine().sample_size());
-  call.samples = body.data();
-  call.count = 1;
-  if (model.input.size() == 3 && body.size() == size) {
-    call.layout = Layout::bytes;
-  } else if (body.size() == size * sizeof(float)) {
-    call.layout = Layout::floats;
-  } else if (looks_like_a_file(body)) {
-    const auto layout = decode(body, model, serving_.budget, call.decoded);
-    if (!layout) return layout.error();
-    call.layout = *layout;
-    call.samples = call.decoded.data();
-    call.count = static_cast<std::int64_t>(call.decoded.size() / (size * (*layout == Layout::bytes ? 1 : sizeof(float))));
-  } else {
-    return Error{Error::Kind::usage, fmt::format("invalid image size {}", body.size())};
-  }
+  const http::Exchange& exchange = *call.exchange;
+  const auto read =
+      read_plain_body(exchange.body, exchange.head.content_type, call.model->version->model, serving_.budget, call.decoded);
+  if (!read) return read;
+  call.layout = call.decoded.layout;
+  call.samples = call.decoded.data;
+  call.count = call.decoded.count;
   return {};
 }
 
@@ -123,8 +64,10 @@ void Service::guarded(Call& call, Part&& part) {
   try {
     part();
   } catch (...) {
-    call.model->counters->failure.add(http::Clock::now() - call.exchange->arrived);
-    give_back(call);
+    if (call.model) {  // not yet given back
+      call.model->counters->failure.add(http::Clock::now() - call.exchange->arrived);
+      give_back(call);
+    }
     throw;
   }
 }
@@ -157,7 +100,7 @@ void Service::infer(http::Exchange& exchange) {
     // As many rows as an answer of the largest body may hold.
     const auto most = static_cast<std::int64_t>(serving_.options.max_body / sizeof(float)) / face.outputs;
     const auto read = read_infer_request(exchange.body, exchange.head.inference_header_length, face,
-                                         {.rows = std::max<std::int64_t>(1, most)}, call.request);
+                                         {.rows = std::max<std::int64_t>(1, most)}, serving_.budget, call.request);
     if (!read) {
       call.model->counters->failure.add(http::Clock::now() - exchange.arrived);
       give_back(call);
@@ -220,27 +163,22 @@ void Service::change(http::Exchange& exchange, bool load) {
   load ? serving_.repository.load(name, std::move(done)) : serving_.repository.unload(name, std::move(done));
 }
 
-/// One line per sample: its class.
+/// One line per sample: its class. Whoever asks for JSON gets more of it.
 void Service::finish_plain(Call& call) {
   http::Exchange& exchange = *call.exchange;
-  const Model& model = call.model->version->model;
-  const auto width = static_cast<std::size_t>(call.model->version->face.outputs);
-  for (std::int64_t row = 0; row < call.count; ++row) {
-    read_output(model.loss, std::span<const float>(call.outputs).subspan(static_cast<std::size_t>(row) * width, width),
-                prediction_);
-    if (row > 0) exchange.reply.append('\n');
-    const auto label = static_cast<std::size_t>(prediction_.label);
-    if (label < model.class_names.size())
-      exchange.reply.append(model.class_names[label]);
-    else
-      append_json(exchange.reply, static_cast<std::int64_t>(label));
-  }
   ModelCounters& counters = *call.model->counters;
   const auto time = http::Clock::now() - exchange.arrived;
-  counters.success.add(time);
+  const bool finite = std::all_of(call.outputs.begin(), call.outputs.end(), [](float value) { return std::isfinite(value); });
+  (finite ? counters.success : counters.failure).add(time);
   counters.request_time.observe(time);
+  const bool json = finite && exchange.head.accept.find("application/json") != std::string_view::npos;
+  if (json)
+    write_plain_json(call.model->version->model, call.model->version->face, call.outputs, call.count, exchange.reply);
+  else if (finite)
+    write_plain_text(call.model->version->model, call.outputs, call.count, exchange.reply);
   give_back(call);
-  exchange.send(200, "text/plain; charset=utf-8");
+  if (!finite) return send_error(exchange, 400, "serve: the model's answer to this is not finite: no class; try other numbers");
+  exchange.send(200, json ? "application/json" : "text/plain; charset=utf-8");
 }
 
 void Service::finish_infer(Call& call) {

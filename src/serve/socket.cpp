@@ -18,7 +18,8 @@ Error tls_error(std::string_view wanted, const std::string& file) {
   char text[256] = "unknown reason";
   if (const unsigned long code = ERR_get_error(); code != 0) ERR_error_string_n(code, text, sizeof text);
   ERR_clear_error();
-  return {Error::Kind::io, fmt::format("serve: wanted {} in {}, got {}; try PEM files", wanted, file, text)};
+  return {Error::Kind::io,
+          fmt::format("serve: wanted {} in {}, got {}; try PEM files, the key without a password", wanted, file, text)};
 }
 
 }  // namespace
@@ -31,6 +32,8 @@ Result<TlsContext> tls_context(const std::string& certificate, const std::string
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  // An encrypted key is an error; nobody is asked for its password on a terminal.
+  SSL_CTX_set_default_passwd_cb(context.get(), [](char*, int, int, void*) { return -1; });
   if (SSL_CTX_use_certificate_chain_file(context.get(), certificate.c_str()) != 1)
     return tls_error("a certificate chain", certificate);
   if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1) return tls_error("a private key", key);

@@ -31,7 +31,7 @@ constexpr std::array<Known, 14> kTypes = {{{"BOOL", 1},
 
 template <class T>
 Range range() {
-  return {static_cast<double>(std::numeric_limits<T>::min()), static_cast<double>(std::numeric_limits<T>::max())};
+  return {static_cast<std::int64_t>(std::numeric_limits<T>::min()), static_cast<std::uint64_t>(std::numeric_limits<T>::max())};
 }
 
 float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
@@ -74,6 +74,8 @@ std::size_t size_of(DataType type) { return kTypes[static_cast<std::size_t>(type
 
 std::optional<Range> range_of(DataType type) {
   switch (type) {
+    case DataType::boolean:
+      return Range{0, 1};
     case DataType::uint8:
       return range<std::uint8_t>();
     case DataType::uint16:

@@ -23,9 +23,10 @@ std::string_view name_of(DataType type);
 /// Bytes of one element; 0 for BYTES, whose elements say their own.
 std::size_t size_of(DataType type);
 
-/// The smallest and largest value of an integer type, as doubles; nothing for the others.
+/// The smallest and largest value of an integer type, BOOL with 0 and 1 among them; nothing for the others.
 struct Range {
-  double least = 0, most = 0;
+  std::int64_t least = 0;
+  std::uint64_t most = 0;
 };
 std::optional<Range> range_of(DataType type);
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from flowers import flowers
-from photograph import browser, faults_of
+from photograph import FONTS, SCHEMES, WIDTHS, browser, faults_of
 from playwright.sync_api import sync_playwright
 from strokes import DIGITS
 
@@ -160,6 +160,45 @@ with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
             server.terminate()
             assert server.wait(timeout=40) == 0
 
+    # Whatever the font, nothing moves while the numbers of an answer change.
+    server, url = serve(Path(place) / "digits" / "model.onnx")
+    try:
+        for fonts in FONTS:
+            other = browser(playwright, fonts, place)
+            for scheme in SCHEMES:
+                for width in WIDTHS:
+                    tab = open_page(other, url, viewport={"width": width, "height": 900}, color_scheme=scheme)
+                    tab.wait_for_timeout(1500)
+                    tab.evaluate(WATCH_SHIFTS)
+                    for digit in (1, 7, 0):
+                        draw(tab, DIGITS[digit])
+                        settled(tab)
+                        tab.click("#clear")
+                    draw(tab, DIGITS[3])
+                    settled(tab)
+                    # The widest a bar can say, in the weight of the best.
+                    heights = tab.evaluate("""() => [...document.querySelectorAll(".bars li")].map((row) => {
+                      row.classList.add("best"); row.querySelector(".value").textContent = "100.0 %"; return row.getBoundingClientRect().top; })""")
+                    steps = {round(b - a, 1) for a, b in zip(heights, heights[1:])}
+                    assert steps == {29.0}, f"{fonts}, {scheme}, {width} px: rows lie {steps} apart"
+                    fits = tab.evaluate("[...document.querySelectorAll('.bars .value')].every((value) => value.scrollWidth <= value.clientWidth)")
+                    assert fits, f"{fonts}, {scheme}, {width} px: 100.0 % does not fit"
+                    assert tab.evaluate("window.shifted") < 0.01, f"{fonts}, {scheme}, {width} px: nothing may jump while somebody draws"
+                    check(tab, f"{fonts}, {scheme}, {width} px")
+                    tab.screenshot(path=str(pictures / f"serve-{fonts}-{width}-{scheme}.png"), full_page=True)
+                    tab.close()
+            other.close()
+
+        # Without JavaScript: a sentence, and what to type.
+        context = chrome.new_context(java_script_enabled=False)
+        tab = context.new_page()
+        tab.goto(url)
+        assert "curl --data-binary" in tab.inner_text("noscript, .without"), tab.inner_text("main")
+        context.close()
+    finally:
+        server.terminate()
+        assert server.wait(timeout=40) == 0
+
     # A repository: models to choose from, a table asked by numbers, and a server that goes away.
     flowers(Path(place) / "flowers.csv")
     subprocess.run([soma, "train", "iris-small", "--data", str(Path(place) / "flowers.csv"), "--set",
@@ -172,13 +211,15 @@ with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
     try:
         tab = open_page(chrome, url, viewport={"width": 1280, "height": 900}, color_scheme="dark")
         tab.select_option("#models", "flowers")
-        tab.fill("#row", "5.5, 2.1, 1")
+        tab.fill("[data-column=length]", "5.5")
+        tab.fill("[data-column=width]", "2.1")
+        tab.select_option("[data-column=colour]", "red")
         tab.click("#numbers button")
         assert settled(tab) in ("rose", "lily"), tab.inner_text("#verdict")
         check(tab, "a table, dark")
-        tab.fill("#row", "5.5, <b>2.1")
+        tab.fill("[data-column=width]", "<b>2.1")
         tab.click("#numbers button")
-        assert "Wanted 3 numbers, got “<b>2.1”" in tab.inner_text("#problem"), tab.inner_text("#problem")
+        assert "Wanted a number for width, got “<b>2.1”" in tab.inner_text("#problem"), tab.inner_text("#problem")
         tab.screenshot(path=str(pictures / "serve-flowers-1280-dark.png"), full_page=True)
         tab.select_option("#models", "digits")
         assert not tab.is_visible("#problem")

@@ -1,4 +1,5 @@
 # pages → pictures of them at two widths, light and dark, and what does not fit on them.
+import glob
 import os
 import shutil
 import sys
@@ -18,8 +19,20 @@ def chromium():
     return found
 
 
-def browser(playwright):
-    return playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+FONTS = {"DejaVu": "/usr/share/fonts/truetype/dejavu", "Liberation": "/usr/share/fonts/truetype/liberation*"}
+
+
+def browser(playwright, fonts=None, place=None):
+    """With all fonts of the machine, or with one family of FONTS alone; `place` is a directory for what that takes."""
+    env = dict(os.environ)
+    if fonts:
+        found = glob.glob(FONTS[fonts])
+        assert found, f"wanted the fonts {fonts} in {FONTS[fonts]}, found none; try scripts/setup --tests"
+        file = Path(place) / f"fonts-{fonts}.conf"
+        file.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>' + "".join(f"<dir>{each}</dir>" for each in found) +
+                        f"<cachedir>{place}/font-cache</cachedir></fontconfig>")
+        env["FONTCONFIG_FILE"] = str(file)
+    return playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"], env=env)
 
 
 def faults_of(tab):

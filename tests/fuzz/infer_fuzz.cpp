@@ -10,12 +10,13 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace soma;
   static const ModelFace model = {"m", "1", {1, 2, 2}, 2, {"a", "b"}};
+  static http::Budget budget(std::size_t{1} << 30);
   if (size == 0) return 0;
   // The first byte is the header's length, or 255 for none.
   const std::string header = data[0] == 255 ? "" : std::to_string(data[0]);
   const std::span<const std::byte> body(reinterpret_cast<const std::byte*>(data + 1), size - 1);
   InferRequest request;
-  const auto read = read_infer_request(body, header, model, {.rows = 1000, .depth = 20}, request);
+  const auto read = read_infer_request(body, header, model, {.rows = 1000, .depth = 20}, budget, request);
   if (!read) {
     SOMA_REQUIRE(read.error().message.starts_with("infer: ") && read.error().message.find('\n') == std::string::npos);
     return 0;

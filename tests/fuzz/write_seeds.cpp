@@ -8,6 +8,8 @@
 
 #include "batchfile/persistence.h"
 #include "core/file.h"
+#include "serve/http_cases.h"
+#include "serve/infer_cases.h"
 #include "soma/soma.h"
 
 namespace {
@@ -86,6 +88,9 @@ int main(int argc, char** argv) try {
   write(place / "infer/json", kInferJson);
   write(place / "infer/binary", kInferBinary);
   write(place / "infer/raw", kInferRaw);
+  for (const soma::test::HttpCase& each : soma::test::http_cases()) write(place / "http" / each.name, "\xff" + each.bytes);
+  for (const soma::test::InferCase& each : soma::test::infer_cases())
+    if (each.fields.empty()) write(place / "infer" / each.name, "\xff" + each.body);
   for (const auto& name : soma::preset_names()) write(place / "config" / name, soma::to_toml(soma::preset(name).value()));
   for (const auto* kind : {"idx", "safetensors", "onnx", "image"}) std::filesystem::create_directories(place / kind);
   std::filesystem::copy_file(argv[2], place / "image/picture.png", std::filesystem::copy_options::overwrite_existing);

@@ -18,7 +18,7 @@ TEST(Allocation, OfAWarmRequestIsNone) {
   address.sin_port = htons(static_cast<std::uint16_t>(server.port()));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ASSERT_EQ(::connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  const std::string text = request("POST", "/", std::string(16, 'x'));
+  const std::string text = request("POST", "/", std::string(16, '\x7f'));
   char answer[1024];
   const auto ask = [&](int times) {
     for (int i = 0; i < times; ++i)

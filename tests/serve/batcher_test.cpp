@@ -93,6 +93,21 @@ TEST_F(BatcherTest, CutsALargeJobAndLetsOthersRideAlong) {
   EXPECT_NE(large.answer.back(), -1);
 }
 
+TEST_F(BatcherTest, NobodyWaitsForALargeJob) {
+  const auto batcher = make({});
+  TestJob large(60000, 1), other(8, 2);
+  ASSERT_TRUE(batcher->submit(large));
+  ASSERT_TRUE(loop.turn(loop.ready));
+  ASSERT_TRUE(batcher->submit(other));
+  for (int turns = 0; turns < 2; ++turns) ASSERT_TRUE(loop.turn(loop.ready));
+  EXPECT_EQ(other.finished, 1);
+  EXPECT_EQ(large.finished, 0);
+  while (loop.turn(loop.ready)) {
+  }
+  EXPECT_EQ(large.finished, 1);
+  EXPECT_EQ(counters.rows.get(), 60008);
+}
+
 TEST_F(BatcherTest, RefusesWhatTheQueueDoesNotHold) {
   const auto batcher = make({.max_queue = 2});
   TestJob a(1, 1), b(1, 1), c(1, 1);

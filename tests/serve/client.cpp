@@ -88,14 +88,30 @@ void write_small_model(const std::filesystem::path& file, std::uint64_t seed) {
   write_onnx(model, file).value();
 }
 
-TestServer::TestServer(ServeOptions options) {
+namespace {
+
+std::filesystem::path new_directory() {
   std::string name = (std::filesystem::temp_directory_path() / "soma_serve_XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) std::abort();
-  directory_ = name;
+  return name;
+}
+
+}  // namespace
+
+TestServer::TestServer(ServeOptions options) : directory_(new_directory()) {
   if (options.source.empty()) {
     write_small_model(directory_ / "model.onnx", 1);
     options.source = directory_;
   }
+  start(std::move(options));
+}
+
+TestServer::TestServer(const Model& model) : directory_(new_directory()) {
+  write_onnx(model, directory_ / "model.onnx").value();
+  start({.source = directory_});
+}
+
+void TestServer::start(ServeOptions options) {
   options.listen = "127.0.0.1:0";
   if (options.threads == 0) options.threads = 2;
   server_ = InferenceServer::start(options).value();

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "soma/model.h"
 #include "soma/serve.h"
 
 namespace soma::test {
@@ -47,6 +48,8 @@ std::string request(std::string_view method, std::string_view target, std::strin
 class TestServer {
  public:
   explicit TestServer(ServeOptions options = {});
+  /// Of this model in place of the small one.
+  explicit TestServer(const Model& model);
   ~TestServer();
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] InferenceServer& server() { return *server_; }
@@ -56,6 +59,7 @@ class TestServer {
                             std::string_view fields = {}) const;
 
  private:
+  void start(ServeOptions options);
   std::filesystem::path directory_;
   std::optional<InferenceServer> server_;
   int port_ = 0;

@@ -109,7 +109,7 @@ def slow_body():
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = json.dumps({"inputs": [{"name": "input", "shape": [20000, 784], "datatype": "UINT8", "parameters": {"binary_data_size": 15680000}}]})
         name = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/soma/status"))["models"][0]["name"]
-        connection.sendall(f"POST /v2/models/{name}/infer HTTP/1.1\r\nInference-Header-Content-Length: {len(request)}\r\n"
+        connection.sendall(f"POST /v2/models/{name}/infer HTTP/1.1\r\nHost: localhost\r\nInference-Header-Content-Length: {len(request)}\r\n"
                            f"Content-Length: {len(request) + 15680000}\r\n\r\n{request}".encode() + bytes(15680000))
         report("while a client does not read, another is answered", ask(port) == 200)
     time.sleep(1)

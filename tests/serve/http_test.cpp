@@ -69,7 +69,7 @@ TEST(Http, ReadsChunksAndRefusesTooManyOfThem) {
   const TestServer server;
   Client client(server.port());
   const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
-  client.send(head + "5\r\n12345\r\nb;name=value\r\n" + std::string(11, 'x') + "\r\n0\r\nTrailer: 1\r\n\r\n");
+  client.send(head + "5\r\n12345\r\nb;name=value\r\n" + std::string(11, '\x7f') + "\r\n0\r\nTrailer: 1\r\n\r\n");
   EXPECT_EQ(client.receive().status, 200);
   std::string chunks;
   for (int i = 0; i < 70000; ++i) chunks += "1\r\nx\r\n";

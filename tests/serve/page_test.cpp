@@ -52,8 +52,8 @@ TEST(Page, IsThereForBrowsersOnly) {
 
 TEST(Metrics, CountRequestsByResult) {
   const TestServer server;
-  (void)server.call("POST", "/", std::string(16, 'x'));
-  (void)server.call("POST", "/", std::string(15, 'x'));
+  (void)server.call("POST", "/", std::string(16, '\x7f'));
+  (void)server.call("POST", "/", std::string(15, '\x7f'));
   // An answer is counted once it has left, so it may be read before it shows.
   const auto shows = [&](const char* line) {
     for (int i = 0; i < 100; ++i) {
@@ -78,7 +78,7 @@ TEST(AccessLog, HasALinePerRequest) {
                                const std::lock_guard lock(mutex);
                                lines += text;
                              }});
-    (void)server.call("POST", "/", std::string(16, 'x'));
+    (void)server.call("POST", "/", std::string(16, '\x7f'));
     (void)server.call("GET", "/nothing\"\xff");
   }
   std::istringstream stream(lines);
@@ -88,6 +88,56 @@ TEST(AccessLog, HasALinePerRequest) {
   std::sort(entries.begin(), entries.end(), [](const json& a, const json& b) { return a["status"] < b["status"]; });
   EXPECT_EQ(entries[0]["path"], "/");
   EXPECT_EQ(entries[0]["bytes"], 1);
+}
+
+TEST(AccessLog, AReaderThatStandsStillHoldsUpNobody) {
+  std::mutex gate;
+  gate.lock();
+  {
+    const TestServer server(
+        {.threads = 1, .access_log = AccessLog::all, .log = [&](std::string_view) { const std::lock_guard lock(gate); }});
+    const std::string path = "/" + std::string(5000, 'x');
+    Client client(server.port());
+    std::string many;
+    for (int i = 0; i < 100; ++i) many += request("GET", path);
+    for (int round = 0; round < 30; ++round) {  // 1.7 MB of lines
+      client.send(many);
+      for (int i = 0; i < 100; ++i) ASSERT_EQ(client.receive().status, 404);
+    }
+    bool dropped = false;
+    for (int i = 0; i < 100 && !dropped; ++i) {
+      const std::string metrics = server.call("GET", "/metrics").body;
+      dropped = metrics.find("soma_log_lines_dropped_total 0\n") == std::string::npos;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_TRUE(dropped);
+    gate.unlock();
+  }
+}
+
+TEST(AccessLog, RequestsKeepTheirNames) {
+  std::mutex mutex;
+  std::string lines;
+  {
+    const TestServer server({.access_log = AccessLog::all, .log = [&](std::string_view text) {
+                               const std::lock_guard lock(mutex);
+                               lines += text;
+                             }});
+    const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const Answer answer = server.call("GET", "/nothing", {}, "X-Request-Id: a1\r\nTraceparent: " + trace + "\r\n");
+    EXPECT_EQ(answer.fields.at("x-request-id"), "a1");
+    EXPECT_EQ(answer.fields.at("traceparent"), trace);
+  }
+  const json entry = json::parse(lines);
+  EXPECT_EQ(entry["request_id"], "a1");
+  EXPECT_TRUE(entry["traceparent"].get<std::string>().starts_with("00-"));
+}
+
+TEST(Page, LoadsNothingFromElsewhereAndStandsInNoFrame) {
+  const TestServer server;
+  const Answer page = server.call("GET", "/", {}, "Accept: text/html\r\n");
+  EXPECT_EQ(page.fields.at("x-frame-options"), "DENY");
+  EXPECT_NE(page.fields.at("content-security-policy").find("frame-ancestors 'none'"), std::string::npos);
 }
 
 }  // namespace

@@ -137,6 +137,34 @@ TEST(Protocol, NamesTheHighestClasses) {
                                                              std::string(1, static_cast<char>('a' + best))));
 }
 
+TEST(Protocol, WholeNumbersMayBeWrittenAsFractionsAndDataNestedAsRows) {
+  const TestServer server;
+  const std::vector<float> values = pictures(1);
+  json whole = input(1, values);
+  whole["datatype"] = "INT16";
+  EXPECT_EQ(server.call("POST", kInfer, json{{"inputs", {whole}}}.dump()).status, 200);
+  json rows = input(2, {});
+  rows["data"] = {values, values};
+  EXPECT_EQ(server.call("POST", kInfer, json{{"inputs", {rows}}}.dump()).status, 200);
+  rows["shape"] = {2, 16};
+  EXPECT_EQ(server.call("POST", kInfer, json{{"inputs", {rows}}}.dump()).status, 200);
+}
+
+TEST(Protocol, ClassesComeWithTheirProbabilities) {
+  const TestServer server;
+  const std::string request =
+      R"({"inputs":[{"name":"input","shape":[1,16],"datatype":"FP32","data":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}],)"
+      R"("outputs":[{"name":"output","parameters":{"classification":3}}]})";
+  const json data = server.call("POST", kInfer, request).json()["outputs"][0]["data"];
+  double sum = 0, last = 1;
+  for (const json& each : data) {
+    const double probability = std::stod(each.get<std::string>());
+    EXPECT_LE(probability, last);
+    sum += last = probability;
+  }
+  EXPECT_NEAR(sum, 1, 1e-6);
+}
+
 TEST(Protocol, AnswersNoRowsWithNoRows) {
   const TestServer server;
   const json answer = server.call("POST", kInfer, json{{"inputs", {input(0, {})}}}.dump()).json();
@@ -157,7 +185,7 @@ TEST(Protocol, NotANumberPassesInBinaryAndIsRefusedInJson) {
   const Answer text = server.call("POST", kInfer, head + floats(values),
                                   "Inference-Header-Content-Length: " + std::to_string(head.size()) + "\r\n");
   EXPECT_EQ(text.status, 400);
-  EXPECT_NE(text.body.find("not finite"), std::string::npos);
+  EXPECT_NE(text.body.find("finite numbers"), std::string::npos);
 }
 
 struct Refused {
@@ -212,10 +240,68 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"OtherType", with(R"("shape":[1,16],"datatype":"BYTES","data":["x"])"), "", "FP32"},
         Refused{"TypeNoString", with(R"("shape":[1,16],"datatype":1,"data":[1])"), "", "'datatype'"},
         Refused{"FewValues", with(R"("shape":[1,16],"datatype":"FP32","data":[1,2])"), "", "wanted 16 values"},
-        Refused{"Words", with(R"("shape":[1,16],"datatype":"FP32","data":["1","2"])"), "", "values"},
+        Refused{"Words", with(R"("shape":[1,16],"datatype":"FP32","data":["1","2"])"), "", "another kind"},
         Refused{"Null", with(R"("shape":[1,16],"datatype":"FP32","data":[null])"), "", "null"},
         Refused{"ObjectInData", with(R"("shape":[1,16],"datatype":"FP32","data":[{}])"), "", "object"},
         Refused{"NoData", with(R"("shape":[1,16],"datatype":"FP32")"), "", "'data'"},
+        Refused{"NumberBeyondFloat", with(R"("shape":[1,16],"datatype":"FP32","data":[1e39,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "float32"},
+        Refused{"DoubleBeyondFloat", with(R"("shape":[1,16],"datatype":"FP64","data":[-1e308,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"),
+                "", "float32"},
+        Refused{"JustBeyondInt64",
+                with(R"("shape":[1,16],"datatype":"INT64","data":[9223372036854775808,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "INT64"},
+        Refused{"JustBelowInt64",
+                with(R"("shape":[1,16],"datatype":"INT64","data":[-9223372036854775809,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "INT64"},
+        Refused{"BeyondUint64",
+                with(R"("shape":[1,16],"datatype":"UINT64","data":[18446744073709551616,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "UINT64"},
+        Refused{"NegativeUnsigned", with(R"("shape":[1,16],"datatype":"UINT64","data":[-1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "UINT64"},
+        Refused{"BooleanOfTwo", with(R"("shape":[1,16],"datatype":"BOOL","data":[2,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "", "BOOL"},
+        Refused{"BooleanOfHalf", with(R"("shape":[1,16],"datatype":"BOOL","data":[0.5,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "BOOL"},
+        Refused{"Fraction", with(R"("shape":[1,16],"datatype":"INT32","data":[3.7,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "", "INT32"},
+        Refused{"Ragged", with(R"("shape":[1,16],"datatype":"FP32","data":[[0,0,0,0],[0,0,0,0],[0,0,0,0,0],[0,0,0]])"), "",
+                "one depth"},
+        Refused{"MixedDepth", with(R"("shape":[1,16],"datatype":"FP32","data":[[0],0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "one depth"},
+        Refused{"ListBesideValues", with(R"("shape":[1,16],"datatype":"FP32","data":[0,[0],0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
+                "one depth"},
+        Refused{"EmptyListFirst", with(R"("shape":[1,16],"datatype":"FP32","data":[[],[0]])"), "", "one depth"},
+        Refused{
+            "Transposed",
+            with(
+                R"("shape":[2,16],"datatype":"FP32","data":[[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0],[0,0]])"),
+            "", "nested"},
+        Refused{"TwiceInputs", R"({"inputs":[],"inputs":[]})", "", "twice"},
+        Refused{"TwiceShape", with(R"("shape":[9,9],"shape":[1,16],"datatype":"FP32","data":[1])"), "", "twice"},
+        Refused{"TwiceName", R"({"inputs":[{"name":"x","name":"input","shape":[1,16],"datatype":"FP32","data":[1]}]})", "",
+                "twice"},
+        Refused{"SizeOfFraction", with(R"("shape":[1,16],"datatype":"FP32","parameters":{"binary_data_size":64.0})"), "",
+                "binary_data_size"},
+        Refused{"SizeNegative", with(R"("shape":[1,16],"datatype":"FP32","parameters":{"binary_data_size":-1})"), "",
+                "binary_data_size"},
+        Refused{"SizeWord", with(R"("shape":[1,16],"datatype":"FP32","parameters":{"binary_data_size":"64"})"), "",
+                "binary_data_size"},
+        Refused{"TimeoutNegative", R"({"parameters":{"timeout":-1},"inputs":[]})", "", "timeout"},
+        Refused{"TimeoutFraction", R"({"parameters":{"timeout":1.5},"inputs":[]})", "", "timeout"},
+        Refused{"TimeoutBeyond", R"({"parameters":{"timeout":18446744073709551616},"inputs":[]})", "", "timeout"},
+        Refused{"TimeoutWord", R"({"parameters":{"timeout":"5"},"inputs":[]})", "", "timeout"},
+        Refused{"TimeoutNull", R"({"parameters":{"timeout":null},"inputs":[]})", "", "timeout"},
+        Refused{"TimeoutObject", R"({"parameters":{"timeout":{}},"inputs":[]})", "", "timeout"},
+        Refused{"BinaryOfNumber", R"({"parameters":{"binary_data_output":1},"inputs":[]})", "", "binary_data_output"},
+        Refused{"ClassificationTrue", R"({"outputs":[{"name":"output","parameters":{"classification":true}}],"inputs":[]})", "",
+                "classification"},
+        Refused{"ClassificationWord", R"({"outputs":[{"name":"output","parameters":{"classification":"2"}}],"inputs":[]})", "",
+                "classification"},
+        Refused{"ClassificationNegative", R"({"outputs":[{"name":"output","parameters":{"classification":-1}}],"inputs":[]})", "",
+                "classification"},
+        Refused{"ParametersWord", R"({"parameters":"x","inputs":[]})", "", "'parameters'"},
+        Refused{"ParametersNull", R"({"parameters":null,"inputs":[]})", "", "'parameters'"},
+        Refused{"Sequence", R"({"parameters":{"sequence_id":5},"inputs":[]})", "", "sequences"},
+        Refused{"ManyInputs", R"({"inputs":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]})", "", "many"},
         Refused{"TwiceData", with(R"("shape":[1,16],"datatype":"FP32","data":[1],"data":[1])"), "", "twice"},
         Refused{"OutOfRange", with(R"("shape":[1,16],"datatype":"UINT8","data":[256,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
                 "UINT8"},
@@ -291,9 +377,9 @@ TEST(Protocol, ServesTheOriginalService) {
 
 TEST(Protocol, AsksForTheToken) {
   const TestServer server({.token = "secret"});
-  EXPECT_EQ(server.call("POST", "/", std::string(16, 'x')).status, 401);
-  EXPECT_EQ(server.call("POST", "/", std::string(16, 'x'), "Authorization: Bearer secreT\r\n").status, 401);
-  EXPECT_EQ(server.call("POST", "/", std::string(16, 'x'), "Authorization: Bearer secret\r\n").status, 200);
+  EXPECT_EQ(server.call("POST", "/", std::string(16, '\x7f')).status, 401);
+  EXPECT_EQ(server.call("POST", "/", std::string(16, '\x7f'), "Authorization: Bearer secreT\r\n").status, 401);
+  EXPECT_EQ(server.call("POST", "/", std::string(16, '\x7f'), "Authorization: Bearer secret\r\n").status, 200);
   EXPECT_EQ(server.call("GET", "/v2").status, 401);
   EXPECT_EQ(server.call("GET", "/v2/health/live").status, 200);
 }

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <limits>
+#include <mutex>
 #include <thread>
 
 #include "serve/client.h"
@@ -75,6 +77,7 @@ TEST_F(RepositoryTest, RefusesAModelWhoseWeightsAreNotFinite) {
   model.parameters[0].values[0] = std::numeric_limits<float>::infinity();
   fs::create_directories(directory / "a" / "2");
   ASSERT_TRUE(write_onnx(model, directory / "a" / "2" / "model.onnx").ok());
+  fs::remove_all(directory / "a" / "1");  // it would answer in its place
   const auto server = InferenceServer::start({.source = directory, .listen = "127.0.0.1:0"});
   ASSERT_FALSE(server.ok());
   EXPECT_NE(server.error().message.find("finite"), std::string::npos) << server.error().message;
@@ -94,13 +97,74 @@ TEST_F(RepositoryTest, UnloadsAndLoadsAgain) {
   EXPECT_EQ(server.call("POST", "/v2/repository/models/a/load", R"({"parameters":{"config":"{}"}})").status, 501);
 }
 
-TEST_F(RepositoryTest, IsNotReadyWhileAModelIsBroken) {
+TEST_F(RepositoryTest, TheModelOfPostStaysTheOneChosenAtTheStart) {
+  add("m", "1", 1);
+  const TestServer server({.source = directory, .control = true});
+  const auto who = [&] { return server.call("POST", "/", std::string(16, '\x7f'), "Accept: application/json\r\n"); };
+  EXPECT_EQ(who().json()["model"], "m");
+  add("a", "1", 2);
+  EXPECT_EQ(server.call("POST", "/v2/repository/models/a/load").status, 200);
+  EXPECT_EQ(who().json()["model"], "m");
+  EXPECT_EQ(server.call("POST", "/v2/repository/models/m/unload").status, 200);
+  EXPECT_EQ(who().status, 503);
+  EXPECT_EQ(server.call("POST", "/v2/repository/models/m/load").status, 200);
+  EXPECT_EQ(who().json()["model"], "m");
+}
+
+TEST_F(RepositoryTest, ABrokenModelCostsItselfOnly) {
   add("a", "1", 1);
   spoil("b", "1");
+  fs::create_directories(directory / "empty");
+  fs::create_directories(directory / "no name");
+  std::mutex mutex;
+  std::string told;
+  const auto log = [&](std::string_view lines) {
+    const std::lock_guard lock(mutex);
+    told += lines;
+  };
+  {
+    const TestServer server({.source = directory, .log = log});
+    EXPECT_EQ(server.call("GET", "/v2/health/ready").status, 200);
+    EXPECT_EQ(server.call("GET", "/v2/models/b/ready").status, 503);
+    EXPECT_EQ(server.call("POST", "/", std::string(16, '\x7f')).status, 200);
+    const std::string metrics = server.call("GET", "/metrics").body;
+    EXPECT_NE(metrics.find("soma_models_well 0\n"), std::string::npos);
+    EXPECT_NE(metrics.find("soma_model_load_failures_total 2\n"), std::string::npos);
+  }
+  EXPECT_NE(told.find("no name"), std::string::npos) << told;
+  EXPECT_NE(told.find("onnx"), std::string::npos) << told;
+  const TestServer strict({.source = directory, .require_models = {"a", "b"}});
+  EXPECT_EQ(strict.call("GET", "/v2/health/ready").status, 503);
+}
+
+TEST_F(RepositoryTest, TheNewestGoodVersionAnswersWhereTheNewestIsBroken) {
+  add("a", "1", 1);
+  add("a", "2", 2);
+  spoil("a", "3");
   const TestServer server({.source = directory, .control = true});
+  EXPECT_EQ(server.call("GET", "/v2/models/a").json()["versions"], json({"2"}));
+  const json lines = index(server);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1]["version"], "3");
+  EXPECT_EQ(lines[1]["state"], "UNAVAILABLE");
+  EXPECT_NE(server.call("GET", "/metrics").body.find("soma_models_well 0\n"), std::string::npos);
+  add("a", "4", 4);
+  EXPECT_EQ(server.call("POST", "/v2/repository/models/a/load").status, 200);
+  const std::string metrics = server.call("GET", "/metrics").body;
+  EXPECT_NE(metrics.find("soma_models_well 1\n"), std::string::npos);
+  EXPECT_NE(metrics.find("version=\"4\""), std::string::npos);
+  EXPECT_EQ(metrics.find("version=\"2\""), std::string::npos) << "series of a version that is gone";
+}
+
+TEST_F(RepositoryTest, AnswersForAWhileAfterItWasToldToLeave) {
+  add("a", "1", 1);
+  TestServer server({.source = directory, .drain_delay = std::chrono::milliseconds(400)});
+  server.server().drain();
   EXPECT_EQ(server.call("GET", "/v2/health/ready").status, 503);
-  EXPECT_EQ(server.call("GET", "/v2/models/b/ready").status, 503);
-  EXPECT_EQ(server.call("POST", "/", std::string(16, 'x')).status, 200);
+  EXPECT_EQ(server.call("POST", "/", std::string(16, '\x7f')).status, 200);
+  EXPECT_FALSE(server.server().finished());
+  for (int i = 0; i < 200 && !server.server().finished(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(server.server().finished());
 }
 
 TEST_F(RepositoryTest, DoesNotStartWithNothingToServe) {

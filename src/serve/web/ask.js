@@ -23,7 +23,7 @@ export class Asker {
       this.next = null;
       const start = performance.now();
       try {
-        const answer = await call(`soma/models/${encodeURIComponent(model)}/activations?layers=${layers}`, { method: "POST", body });
+        const answer = await call(`soma/models/${encodeURIComponent(model)}/activations?layers=${layers}`, { method: "POST", body, headers: typeof body === "string" ? { "Content-Type": "application/json" } : {} });
         this.times = [...this.times, performance.now() - start].slice(-60);
         this.answered(answer, this.times);
       } catch (error) {

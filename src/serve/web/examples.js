@@ -19,7 +19,7 @@ export async function commands(origin, model, sample, alone) {
   const plain = alone ? `${origin}/` : `'${origin}/soma/models/${name}/activations?layers=0'`;
   const list = [];
   if (typeof sample === "string") {
-    list.push({ about: "This sample", command: `curl -d '${sample.replaceAll("'", "")}' ${plain}` });
+    list.push({ about: "This sample", command: `curl -d '${sample.replaceAll("'", "'\\''")}' ${plain}` });
   } else if (model.input[0] === 1) {
     const [, height, width] = model.input;
     const file = toBase64(await png(sample, width, height));

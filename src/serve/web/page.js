@@ -4,6 +4,7 @@ import { Asker } from "./ask.js";
 import { useToken } from "./call.js";
 import { milliseconds, spark } from "./charts.js";
 import { commands, showCommands } from "./examples.js";
+import { rowOf, showFields } from "./fields.js";
 import { Ink } from "./ink.js";
 import { showMaps } from "./maps.js";
 import { asMnist, asPicture } from "./mnist.js";
@@ -48,7 +49,7 @@ const isPicture = () => model?.input.length === 3;
 const isMnist = () => model?.input.join() === "1,28,28";
 
 function sample() {
-  if (!isPicture()) return element("row").value;
+  if (!isPicture()) return rowOf(element("fields"), model).row ?? "";
   return isMnist() ? asMnist(ink.pixels({ sized: true })) : asPicture(ink.pixels(), model.input);
 }
 
@@ -96,12 +97,13 @@ async function exampleCommands() {
 
 function choose(chosen) {
   tell("asking", null);
+  const other = chosen.name !== model?.name || chosen.version !== model?.version;
   model = chosen;
   answer.expect(model.classes ?? []);
   document.querySelector(".frame").hidden = document.querySelector(".tools").hidden = element("keys").hidden = !isPicture();
   element("numbers").hidden = isPicture();
   element("title").textContent = isMnist() ? "Draw a digit." : isPicture() ? "Draw something." : "Ask it something.";
-  if (!isPicture() && element("row").value === "") element("row").value = model.input.length ? Array(model.input[0]).fill("1").join(", ") : "";
+  if (!isPicture() && other) showFields(element("fields"), model);
   exampleCommands();
   send();
 }
@@ -138,15 +140,10 @@ element("undo").addEventListener("click", () => ink.undo());
 element("clear").addEventListener("click", () => ink.clear());
 element("numbers").addEventListener("submit", (event) => {
   event.preventDefault();
-  const numbers = element("row").value.split(",").map((word) => word.trim()), wanted = model.input[0];
-  const odd = numbers.find((word) => word === "" || !Number.isFinite(Number(word)));
-  if (odd !== undefined || numbers.length !== wanted) {
-    const got = odd !== undefined ? (odd === "" ? "nothing in one place" : `“${odd}”`) : `${numbers.length}`;
-    tell("asking", new Error(`Wanted ${wanted} numbers, got ${got}`));
-    return;
-  }
+  const { row, problem } = rowOf(element("fields"), model);
+  if (problem) return tell("asking", new Error(problem));
   final = true;
-  asker.ask(model.name, numbers.join(","), LAYERS);
+  asker.ask(model.name, row, LAYERS);
   exampleCommands();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => ink.show());

@@ -54,10 +54,12 @@ export class Status {
   }
 }
 
+const STATES = { READY: "answers", LOADING: "is being read", UNLOADING: "is leaving", UNAVAILABLE: "does not answer" };
+
 function row(model) {
   const line = document.createElement("tr");
   const cells = [model.name, model.version, (model.input ?? []).join(" × "), model.classes?.length ?? "",
-                 model.parameters?.toLocaleString("en").replaceAll(",", "\u202f") ?? "", model.state + (model.reason ? `: ${model.reason}` : "")];
+                 model.parameters?.toLocaleString("en").replaceAll(",", "\u202f") ?? "", (STATES[model.state] ?? model.state) + (model.reason ? `: ${model.reason}` : "")];
   cells.forEach((words, i) => {
     const cell = document.createElement(i === 0 ? "th" : "td");
     if (i === 0) cell.scope = "row";

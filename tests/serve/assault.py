@@ -1,0 +1,226 @@
+# strangers → soma serve: mutated requests cut anywhere, hostile uploads, a proxy that opens one path. It answers, or refuses, and lives.
+#
+#   tests/serve/assault.py SOMA MODEL REQUESTS [--minutes N] [--uploaders N] [--memory MIB] [--proxy]
+#
+# REQUESTS is a directory of whole requests, one a file (build/dev/tests/serve/write_requests DIR writes them). --memory runs the
+# server in a control group with that limit (takes root). --proxy sends them through nginx with only /v2/health/ open.
+import argparse
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("soma")
+arguments.add_argument("model")
+arguments.add_argument("requests", type=pathlib.Path)
+arguments.add_argument("--minutes", type=float, default=1)
+arguments.add_argument("--seed", type=int, default=1)
+arguments.add_argument("--threads", type=int, default=4)
+arguments.add_argument("--uploaders", type=int, default=0)
+arguments.add_argument("--memory", type=int, default=0)
+arguments.add_argument("--proxy", action="store_true")
+ARGUMENTS = arguments.parse_args()
+CORPUS = [file.read_bytes() for file in sorted(ARGUMENTS.requests.iterdir())]
+PIECES = [b"\r\n", b"\n", b"\0", b" ", b":", b"Content-Length: 16\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: localhost\r\n", b"Expect: 100-continue\r\n",
+          b"GET /soma/status HTTP/1.1\r\nHost: localhost\r\n\r\n", b"0\r\n\r\n", b"ffffffff", b"%2f", b"Content-Encoding: gzip\r\n", b"-1", b"{}", b"\xff" * 16]
+failures = []
+
+
+def report(what, fine, detail=""):
+    print(("ok    " if fine else "FAILED"), what, detail, flush=True)
+    if not fine:
+        failures.append(what)
+
+
+def group():
+    """A control group of either version with a memory limit, below the one this process is in."""
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for root, name in ((f"/sys/fs/cgroup/memory{path}", "memory.limit_in_bytes"), (f"/sys/fs/cgroup{path}", "memory.max")):
+            if ("memory" in controllers) == ("limit" in name) and os.path.exists(f"{root}/{name}"):
+                place = f"{root}/soma-assault-{os.getpid()}"
+                os.makedirs(place, exist_ok=True)
+                pathlib.Path(f"{place}/{name}").write_text(str(ARGUMENTS.memory << 20))
+                return place
+    sys.exit("assault: wanted a control group for memory, found none; leave --memory out")
+
+
+class Server:
+    def __init__(self, *options):
+        self.place = group() if ARGUMENTS.memory else None
+        join = (lambda: pathlib.Path(f"{self.place}/cgroup.procs").write_text(str(os.getpid()))) if self.place else None
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([ARGUMENTS.soma, "serve", ARGUMENTS.model, "--listen", "127.0.0.1:0", "--control", "--access-log", "all", *options],
+                                        stdout=subprocess.PIPE, stderr=self.errors, text=True, preexec_fn=join)
+        self.port = next(int(line.rsplit(":", 1)[1]) for line in self.process.stdout if line.startswith("listening"))
+
+    def memory(self):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=60)
+        self.errors.seek(0)
+        lines = self.errors.read().splitlines()
+        self.process.stdout.close()
+        if self.place:
+            os.rmdir(self.place)
+        return status, [line for line in lines if line.startswith("{")], [line for line in lines if not line.startswith("{")]
+
+
+def mutated(rng):
+    data = bytearray(rng.choice(CORPUS))
+    for _ in range(rng.choice((0, 1, 1, 2, 4, 9))):
+        at = rng.randrange(len(data) + 1)
+        kind = rng.randrange(6)
+        if kind == 0 and data:
+            data[min(at, len(data) - 1)] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[at:at] = rng.choice(PIECES)
+        elif kind == 2:
+            del data[at:at + rng.choice((1, 2, 8, 100))]
+        elif kind == 3:
+            data[at:at] = rng.choice(CORPUS)[:rng.choice((10, 100, 20000))]
+        elif kind == 4:
+            data[at:at] = bytes([rng.randrange(256)]) * rng.choice((1, 7, 300, 16384))
+        else:
+            data += rng.choice(CORPUS)
+    return bytes(data)
+
+
+def attack(port, until, seed, counts):
+    rng = random.Random(seed)
+    while time.monotonic() < until:
+        data = mutated(rng)
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for _ in range(rng.randrange(4)):
+                    cut = rng.randrange(len(data) + 1) if rng.random() < 0.7 else min(len(data), rng.choice((16383, 16384, 16385)))
+                    connection.sendall(data[:cut])
+                    data = data[cut:]
+                    time.sleep(rng.random() * 0.004)
+                connection.sendall(data)
+                if rng.random() < 0.9:
+                    connection.shutdown(socket.SHUT_WR)
+                    while piece := connection.recv(65536):
+                        counts["bytes"] += len(piece)
+        except OSError:
+            pass
+        counts["sent"] += 1
+
+
+def upload(port, until, seed):
+    rng = random.Random(seed)
+    while time.monotonic() < until:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 67108864\r\n\r\n")
+                for _ in range(1024):
+                    if time.monotonic() > until or rng.random() < 0.001:
+                        break
+                    connection.sendall(bytes(65536))
+        except OSError:
+            time.sleep(0.05)
+
+
+def healthy(port, until, times, refused):
+    while time.monotonic() < until:
+        began = time.monotonic()
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                if not connection.recv(4096).startswith(b"HTTP/1.1 200"):
+                    refused.append("not 200")
+        except OSError as error:
+            refused.append(repr(error))
+        times.append(1000 * (time.monotonic() - began))
+        time.sleep(0.05)
+
+
+def assault():
+    server = Server()
+    before = server.memory()
+    until = time.monotonic() + 60 * ARGUMENTS.minutes
+    counts, times, refused = {"sent": 0, "bytes": 0}, [], []
+    users = [threading.Thread(target=attack, args=(server.port, until, ARGUMENTS.seed * 1000 + i, counts)) for i in range(ARGUMENTS.threads)]
+    users += [threading.Thread(target=upload, args=(server.port, until, i)) for i in range(ARGUMENTS.uploaders)]
+    users.append(threading.Thread(target=healthy, args=(server.port, until, times, refused)))
+    for each in users:
+        each.start()
+    for each in users:
+        each.join()
+    lives = server.process.poll() is None
+    report("the server lives", lives, f"{counts['sent']} connections, {counts['bytes']} bytes of answers in {ARGUMENTS.minutes} min")
+    if not lives:
+        server.errors.seek(0)
+        print(server.errors.read()[-4000:])
+        return
+    report("health always answers", not refused, f"{len(times)} asked, {len(refused)} not answered {refused[:3]}")
+    p99 = statistics.quantiles(times, n=100)[98]
+    print(f"      health: median {statistics.median(times):.1f} ms, p99 {p99:.1f} ms, longest {max(times):.1f} ms")
+    time.sleep(5)
+    after = server.memory()
+    print(f"      resident: {before:.1f} MB before, {after:.1f} MB five seconds after")
+    status, _, rest = server.stop()
+    found = [line for line in rest if "ERROR:" in line or "runtime error" in line or "terminate" in line]
+    report("nothing for a sanitizer to say, and an orderly end", status == 0 and not found, f"status {status} {found[:3]}")
+
+
+def behind_a_proxy():
+    server = Server()
+    with tempfile.TemporaryDirectory() as place:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        pathlib.Path(f"{place}/nginx.conf").write_text(
+            f"daemon off; worker_processes 1; error_log {place}/error.log; pid {place}/pid;\nevents {{}}\nhttp {{ access_log off; client_body_temp_path {place}; "
+            f"proxy_temp_path {place}; fastcgi_temp_path {place}; uwsgi_temp_path {place}; scgi_temp_path {place}; large_client_header_buffers 8 32k;\n"
+            f"server {{ listen 127.0.0.1:{port}; location /v2/health/ {{ proxy_pass http://127.0.0.1:{server.port}; proxy_http_version 1.1; "
+            f"proxy_buffering off; proxy_request_buffering off; }} location / {{ return 403; }} }} }}\n")
+        nginx = subprocess.Popen(["nginx", "-p", place, "-c", f"{place}/nginx.conf"], stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        counts, until = {"sent": 0, "bytes": 0}, time.monotonic() + 60 * ARGUMENTS.minutes
+        for data in CORPUS:  # each as it is, and with its path behind the one that is open
+            for head in (data, data.replace(b"GET /", b"GET /v2/health/live?/", 1), data.replace(b"POST /", b"POST /v2/health/live?/", 1)):
+                for cut in (len(head), 1, 16384):
+                    try:
+                        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                            connection.sendall(head[:cut])
+                            time.sleep(0.002)
+                            connection.sendall(head[cut:])
+                            connection.shutdown(socket.SHUT_WR)
+                            while connection.recv(65536):
+                                pass
+                    except OSError:
+                        pass
+                    counts["sent"] += 1
+        users = [threading.Thread(target=attack, args=(port, until, ARGUMENTS.seed * 1000 + i, counts)) for i in range(ARGUMENTS.threads)]
+        for each in users:
+            each.start()
+        for each in users:
+            each.join()
+        nginx.terminate()
+        nginx.wait()
+    _, lines, _ = server.stop()
+    paths = {json.loads(line)["path"] for line in lines}
+    beyond = sorted(path for path in paths if path and not path.startswith("/v2/health/"))
+    report("no bytes reach another path through a proxy", not beyond and any(path.startswith("/v2/health/live") for path in paths),
+           f"{counts['sent']} connections, {len(lines)} requests came through, {len(paths)} paths {beyond[:3]}")
+
+
+if ARGUMENTS.proxy:
+    behind_a_proxy()
+else:
+    assault()
+sys.exit(1 if failures else 0)
