@@ -130,7 +130,9 @@ Blocks blocks_of(const Site& site, const Shape& x) {
   if (x.size() != 4 || b < 1) Site::refuse("an array [batch, channels, height, width] and a blocksize", to_string(x));
   if (site.node.op_type() == "SpaceToDepth") {
     if (x[2] % b != 0 || x[3] % b != 0) Site::refuse(fmt::format("a height and width of blocks of {}", b), to_string(x));
-    return {{x[0], x[1], x[2] / b, b, x[3] / b, b}, {0, 3, 5, 1, 2, 4}, {x[0], x[1] * b * b, x[2] / b, x[3] / b}};
+    const Shape seen = {x[0], x[1], x[2] / b, b, x[3] / b, b}, y = {x[0], x[1] * b * b, x[2] / b, x[3] / b};
+    if (site.word("mode", "DCR") == "CRD") return {seen, {0, 1, 3, 5, 2, 4}, y};
+    return {seen, {0, 3, 5, 1, 2, 4}, y};
   }
   if (x[1] % (b * b) != 0) Site::refuse(fmt::format("channels in blocks of {}", b * b), to_string(x));
   const Shape y = {x[0], x[1] / (b * b), x[2] * b, x[3] * b};
