@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "command.h"
@@ -30,6 +31,73 @@ int list() {
   return done;
 }
 
+/// Least, mean and most of every `width`th number from `at` on; gaps are left out.
+struct Spread {
+  float low = 0, high = 0;
+  double sum = 0;
+  std::int64_t count = 0, missing = 0;
+};
+Spread spread(const std::vector<float>& values, std::size_t at, std::size_t width) {
+  Spread s;
+  for (; at < values.size(); at += width) {
+    const float x = values[at];
+    if (std::isnan(x)) {
+      ++s.missing;
+      continue;
+    }
+    s.low = s.count == 0 ? x : std::min(s.low, x);
+    s.high = s.count == 0 ? x : std::max(s.high, x);
+    s.sum += static_cast<double>(x);
+    ++s.count;
+  }
+  return s;
+}
+
+std::string number(double value) { return fmt::format("{:.6g}", value); }
+
+void print_targets(const Dataset& data) {
+  std::vector<Row> rows;
+  const auto all = static_cast<double>(std::max<std::int64_t>(1, data.count));
+  std::vector<std::int64_t> counts(data.class_names.size());
+  for (const std::int32_t label : data.labels) ++counts[static_cast<std::size_t>(label)];
+  for (std::size_t c = 0; c < counts.size(); ++c)
+    rows.push_back({data.class_names[c], grouped(counts[c]), percent(static_cast<double>(counts[c]) / all)});
+  if (!rows.empty()) return print_table(stdout, {"class", "samples", "share"}, rows, "lrr");
+  for (std::size_t i = 0; i < data.target_names.size(); ++i) {
+    const Spread s = spread(data.targets, i, data.target_names.size());
+    const double mean = s.sum / all;
+    rows.push_back(data.task == Task::labels
+                       ? Row{data.target_names[i], grouped(static_cast<std::int64_t>(s.sum)), percent(mean)}
+                       : Row{data.target_names[i], number(static_cast<double>(s.low)), number(mean), number(static_cast<double>(s.high))});
+  }
+  if (data.task == Task::labels) return print_table(stdout, {"label", "samples", "share"}, rows, "lrr");
+  if (!rows.empty()) print_table(stdout, {"value", "least", "mean", "most"}, rows, "lrrr");
+}
+
+void print_columns(const Dataset& data) {
+  if (data.columns.empty() || data.floats.empty()) return;
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < data.columns.size(); ++i) {
+    const Column& column = data.columns[i];
+    const Spread s = spread(data.floats, i, data.columns.size());
+    Row row = {column.name, !column.categories.empty() ? "words" : !column.date.empty() ? "date" : "number",
+               s.missing > 0 ? grouped(s.missing) : "–"};
+    if (!column.categories.empty()) {
+      constexpr std::size_t kShown = 3;
+      std::string words;
+      for (std::size_t w = 0; w < std::min(kShown, column.categories.size()); ++w) words += (w > 0 ? ", " : "") + column.categories[w];
+      row.insert(row.end(), {"", "", "", fmt::format("{}: {}{}", column.categories.size(), words,
+                                                     column.categories.size() > kShown ? ", …" : "")});
+    } else if (s.count > 0) {
+      row.insert(row.end(), {number(static_cast<double>(s.low) + column.origin),
+                             number(s.sum / static_cast<double>(s.count) + column.origin),
+                             number(static_cast<double>(s.high) + column.origin), ""});
+    }
+    rows.push_back(std::move(row));
+  }
+  print_table(stdout, {"column", "kind", "missing", "least", "mean", "most", "words"}, rows, "llrrrrl");
+}
+
 int info(const std::string& source) {
   const Result<Dataset> data = load_dataset(source);
   if (!data) return complain(data.error());
@@ -39,33 +107,9 @@ int info(const std::string& source) {
   if (!place) return complain(place.error());
   if (*place) fmt::print("in {}\n", (*place)->string());
 
-  std::vector<std::int64_t> counts(data->class_names.size());
-  for (const std::int32_t label : data->labels) ++counts[static_cast<std::size_t>(label)];
-  std::vector<Row> rows;
-  for (std::size_t c = 0; c < counts.size(); ++c)
-    rows.push_back({data->class_names[c], grouped(counts[c]),
-                    percent(static_cast<double>(counts[c]) / static_cast<double>(std::max<std::int64_t>(1, data->count)))});
-  print_table(stdout, {"class", "samples", "share"}, rows, "lrr");
-
-  if (data->columns.empty() || data->floats.empty()) return done;
-  const std::size_t width = data->columns.size();
-  rows.clear();
-  for (std::size_t column = 0; column < width; ++column) {
-    float low = data->floats[column], high = low;
-    double sum = 0;
-    for (std::size_t at = column; at < data->floats.size(); at += width) {
-      low = std::min(low, data->floats[at]);
-      high = std::max(high, data->floats[at]);
-      sum += static_cast<double>(data->floats[at]);
-    }
-    const Column& names = data->columns[column];
-    if (names.categories.empty())
-      rows.push_back({names.name, fmt::format("{:g}", low), fmt::format("{:.4g}", sum / static_cast<double>(data->count)),
-                      fmt::format("{:g}", high)});
-    else
-      rows.push_back({names.name, fmt::format("{} words", names.categories.size()), "", ""});
-  }
-  print_table(stdout, {"column", "least", "mean", "most"}, rows, "lrrr");
+  for (const std::string& note : data->notes) fmt::print("{}\n", note);
+  print_targets(*data);
+  print_columns(*data);
   return done;
 }
 
@@ -107,12 +151,16 @@ int make(const MakeOptions& options) {
 int convert(const std::string& source, const std::string& out) {
   const bool to_csv = out.ends_with(".csv");
   DataOptions options;
-  if (source.ends_with(".csv")) options.label = "0";
-  const Result<Dataset> data = load_dataset(source, options);
+  Result<Dataset> data = load_dataset(source, options);
+  const bool unnamed = data && !data->columns.empty() && data->label_name == std::to_string(data->columns.size());
+  if (unnamed) {  // a CSV without a header has its label first, as batch files do
+    options.label = "0";
+    data = load_dataset(source, options);
+  }
   if (!data) return complain(data.error());
   if (to_csv) {
     if (const auto written = write_csv(*data, out); !written) return complain(written.error());
-    fmt::print("wrote {} lines, the label first: {}\n", grouped(data->count), out);
+    fmt::print("wrote {} rows under a header: {}\n", grouped(data->count), out);
     return done;
   }
   const Result<Dataset> images = as_images(*data);
@@ -145,8 +193,8 @@ void add_data(CLI::App& program, Action& action) {
   generate->callback([options, &action] { action = [options] { return make(*options); }; });
 
   auto out = std::make_shared<std::string>();
-  CLI::App* other_form = command->add_subcommand("convert", "Write a data set as CSV with the label first, or as IDX images");
-  other_form->add_option("SOURCE", *name, "A data set's name or path; a CSV has its label first")->required();
+  CLI::App* other_form = command->add_subcommand("convert", "Write a data set as CSV with a header, or as IDX images");
+  other_form->add_option("SOURCE", *name, "A data set's name or path; a CSV without a header has its label first")->required();
   other_form->add_option("OUT", *out, "FILE.csv, or a directory for the two IDX files")->required();
   other_form->callback([name, out, &action] { action = [name, out] { return convert(*name, *out); }; });
 }

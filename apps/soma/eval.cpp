@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "metrics.h"
 #include "soma/device.h"
-#include "soma/model.h"
+#include "soma/file.h"
+#include "soma/train.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -15,7 +18,7 @@ namespace soma::app {
 namespace {
 
 struct Options {
-  std::string model, data;
+  std::string model, data, label;
   int threads = 0;
   Changed changed = Changed::refuse;
   bool json = false;
@@ -23,9 +26,7 @@ struct Options {
 
 constexpr std::size_t kWidestConfusion = 16;  // classes; a wider table would not fit a terminal
 
-void print_evaluation(const Evaluation& evaluation, const std::vector<std::string>& classes) {
-  fmt::print("{} ({} of {}), loss {:.4f}\n", bold("accuracy " + percent(evaluation.accuracy), stdout),
-             std::llround(evaluation.accuracy * static_cast<double>(evaluation.samples)), evaluation.samples, evaluation.loss);
+void print_confusion(const Evaluation& evaluation, const std::vector<std::string>& classes) {
   const auto& confusion = evaluation.confusion;
   const auto ratio = [](std::int64_t part, std::int64_t whole) {
     return whole > 0 ? percent(static_cast<double>(part) / static_cast<double>(whole)) : std::string("–");
@@ -58,12 +59,41 @@ std::string test_split(const std::string& source) {
   return source;
 }
 
+bool is_directory(const std::string& path) {
+  const auto folder = is_folder(path);
+  return folder && *folder;
+}
+
+/// What a run held out: its test data, split as it was split then.
+Result<Dataset> held_out(const std::string& directory) {
+  const Result<Config> config = load_config(std::filesystem::path(directory) / "config.toml");
+  if (!config) return config.error();
+  Result<RunData> data = load_run_data(*config);
+  if (!data) return data.error();
+  if (data->test.count == 0)
+    return Error{Error::Kind::usage, fmt::format("{}: this run held nothing out; try --data NAME|PATH", directory)};
+  return std::move(data->test);
+}
+
+Result<Dataset> data_for(const Options& options, const Model& model, const std::string& source) {
+  if (source.empty() && is_directory(options.model)) return held_out(options.model);
+  if (source.empty()) return Error{Error::Kind::usage, "eval: wanted --data NAME|PATH, or the directory of a run, got a model alone"};
+  DataOptions wanted = data_options(model);
+  if (!options.label.empty()) {
+    wanted.label = options.label;
+    wanted.labels.clear();
+  }
+  return load_dataset(source, wanted);
+}
+
 int evaluate(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
-  const Result<Model> model = read_onnx(options.model, options.changed);
+  const bool run = is_directory(options.model);
+  const Result<Model> model = read_onnx(run ? (std::filesystem::path(options.model) / "model.onnx").string() : options.model,
+                                        options.changed);
   if (!model) return complain(model.error());
   const std::string source = test_split(options.data);
-  const Result<Dataset> data = load_dataset(source, data_options(*model));
+  const Result<Dataset> data = data_for(options, *model, source);
   if (!data) return complain(data.error());
   NetworkOptions network;
   network.threads = options.threads;
@@ -73,16 +103,21 @@ int evaluate(const Options& options) {
   if (!evaluation) return complain(evaluation.error());
 
   if (!options.json) {
-    print_evaluation(*evaluation, model->class_names);
+    fmt::print("{}\n", bold(headline(*evaluation, model->task), stdout));
+    if (model->task == Task::classes) print_confusion(*evaluation, model->class_names);
+    print_per_label(*evaluation);
     return done;
   }
-  const nlohmann::ordered_json json = {{"samples", evaluation->samples},
-                                       {"accuracy", evaluation->accuracy},
-                                       {"loss", evaluation->loss},
-                                       {"confusion", evaluation->confusion},
-                                       {"class_names", model->class_names},
-                                       {"model", options.model},
-                                       {"data", source}};
+  nlohmann::ordered_json json = as_json(*evaluation);
+  json["task"] = task_name(model->task);
+  if (model->task == Task::classes) {
+    json["confusion"] = evaluation->confusion;
+    json["class_names"] = model->class_names;
+  } else {
+    json["target_names"] = model->target_names;
+  }
+  json["model"] = options.model;
+  json["data"] = source.empty() ? "held out by the run" : source;
   fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   return done;
 }
@@ -92,10 +127,10 @@ int evaluate(const Options& options) {
 void add_eval(CLI::App& program, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("eval", "Measure a model on labelled data");
-  command->add_option("MODEL", options->model, "A model.onnx")->required();
+  command->add_option("MODEL", options->model, "A model.onnx, or a run's directory, whose held-out part it is then measured on")->required();
   command->add_option("--data", options->data, "A data set's name or path; of a bare name, its test split")
-      ->type_name("NAME|PATH")
-      ->required();
+      ->type_name("NAME|PATH");
+  command->add_option("--label", options->label, "The label column of a CSV: its name or index")->type_name("NAME");
   command->add_option("--threads", options->threads, "Threads; 0 = all cores")
       ->type_name("N")
       ->check(CLI::Range(0, kMostThreads));

@@ -116,7 +116,13 @@ void add_trust(CLI::App& command, Changed& changed) {
       "Take a file of soma's that has been changed since soma wrote it");
 }
 
-int complain(const Error& error) { return complain(error.kind == Error::Kind::usage ? wrong_usage : failed, error.message); }
+int complain(const Error& error) {
+  // A second line is one to paste.
+  const std::size_t end = error.message.find('\n');
+  const int status = complain(error.kind == Error::Kind::usage ? wrong_usage : failed, error.message.substr(0, end));
+  if (end != std::string::npos) show(stderr, error.message.substr(end + 1) + "\n");
+  return status;
+}
 
 }  // namespace soma::app
 

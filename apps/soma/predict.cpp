@@ -45,7 +45,30 @@ std::string top_classes(const Prediction& prediction, const Model& model) {
   return text;
 }
 
+/// What a model of values, labels or reconstructions says, a column each.
+void print_numbers(const std::vector<Answer>& answers, const Model& model) {
+  Row head = {"file"};
+  if (model.task == Task::reconstruct)
+    head.push_back("score");
+  else
+    head.insert(head.end(), model.target_names.begin(), model.target_names.end());
+  std::vector<Row> rows;
+  for (const Answer& answer : answers) {
+    const Prediction& said = answer.prediction;
+    Row row = {answer.rows == 1 ? answer.file : fmt::format("{} #{}", answer.file, answer.row + 1)};
+    if (model.task == Task::reconstruct) row.push_back(fmt::format("{:.6g}", said.score));
+    if (model.task == Task::values)
+      for (const float value : said.values) row.push_back(fmt::format("{:.6g}", value));
+    if (model.task == Task::labels)
+      for (const float probability : said.probabilities)
+        row.push_back(fmt::format("{} {}", probability >= 0.5F ? "yes" : "no", percent(static_cast<double>(probability))));
+    rows.push_back(std::move(row));
+  }
+  print_table(stdout, head, rows, "l" + std::string(head.size() - 1, 'r'));
+}
+
 void print_answers(const std::vector<Answer>& answers, const Model& model) {
+  if (model.task != Task::classes) return print_numbers(answers, model);
   const bool coded = !model.loss.codes.empty(), probabilities = gives_probabilities(model.loss, model.network);
   std::vector<Row> rows;
   for (const Answer& answer : answers) {
@@ -62,11 +85,32 @@ void print_answers(const std::vector<Answer>& answers, const Model& model) {
   print_table(stdout, coded ? Row{"file", "class", what} : Row{"file", "class", what, "top 3"}, rows, coded ? "llr" : "llrl");
 }
 
+nlohmann::ordered_json prediction_json(const Prediction& said, const Model& model) {
+  nlohmann::ordered_json entry;
+  if (model.task == Task::reconstruct) entry["score"] = said.score;
+  for (std::size_t i = 0; model.task == Task::values && i < model.target_names.size(); ++i)
+    entry["values"][model.target_names[i]] = said.values[i];
+  if (model.task == Task::labels) {
+    entry["labels"] = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < model.target_names.size(); ++i) {
+      if (said.probabilities[i] >= 0.5F) entry["labels"].push_back(model.target_names[i]);
+      entry["probabilities"][model.target_names[i]] = said.probabilities[i];
+    }
+  }
+  return entry;
+}
+
 nlohmann::ordered_json as_json(const std::vector<Answer>& answers, const Model& model, const std::string& file) {
   const bool probabilities = gives_probabilities(model.loss, model.network);
   nlohmann::ordered_json predictions = nlohmann::ordered_json::array();
   for (const Answer& answer : answers) {
     const Prediction& prediction = answer.prediction;
+    if (model.task != Task::classes) {
+      predictions.push_back(prediction_json(prediction, model));
+      predictions.back()["file"] = answer.file;
+      predictions.back()["row"] = answer.row;
+      continue;
+    }
     const auto label = static_cast<std::size_t>(prediction.label);
     nlohmann::ordered_json entry = {
         {"file", answer.file}, {"row", answer.row}, {"label", label}, {"class", model.class_names[label]}};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "table.h"
 #include "terminal.h"
@@ -22,6 +23,9 @@ std::string bar(double share, int width) {
   return text;
 }
 
+/// Nothing where the task knows no right and wrong.
+std::string accuracy(double fraction) { return std::isnan(fraction) ? "" : fmt::format("  accuracy {}", percent(fraction)); }
+
 }  // namespace
 
 std::string progress_line(const Progress& progress, int width) {
@@ -33,7 +37,7 @@ std::string progress_line(const Progress& progress, int width) {
   std::string head = fmt::format("epoch {}/{} ", progress.epoch, progress.epochs);
   std::string tail = fmt::format(" {:3.0f} %", 100 * done);
   const std::array<std::string, 5> details = {
-      fmt::format("  loss {:.4f}", progress.loss), fmt::format("  accuracy {}", percent(progress.accuracy)),
+      fmt::format("  loss {:.4f}", progress.loss), accuracy(progress.accuracy),
       fmt::format("  {} left", duration(left)), fmt::format("  {}/s", grouped(static_cast<std::int64_t>(rate))),
       fmt::format("  rate {:.3g}", progress.rate)};
   const int fixed = display_width(head) + display_width(tail);
@@ -70,10 +74,10 @@ void ProgressDisplay::epoch(const EpochRecord& record, std::int64_t epochs) {
   if (quiet_) return;
   clear();
   const auto digits = static_cast<int>(std::to_string(epochs).size());
-  std::string line = fmt::format("epoch {:{}}/{}  loss {:.4f}  accuracy {}", record.epoch, digits, epochs, record.loss,
-                                 percent(record.accuracy));
-  if (record.validation_loss && record.validation_accuracy)
-    line += fmt::format("  validation {:.4f} {}", *record.validation_loss, percent(*record.validation_accuracy));
+  std::string line =
+      fmt::format("epoch {:{}}/{}  loss {:.4f}{}", record.epoch, digits, epochs, record.loss, accuracy(record.accuracy));
+  if (record.validation_loss) line += fmt::format("  validation {:.4f}", *record.validation_loss);
+  if (record.validation_accuracy && !std::isnan(*record.validation_accuracy)) line += " " + percent(*record.validation_accuracy);
   show(stream_, fmt::format("{}  rate {:.3g}  {}\n", line, record.rate, duration(record.seconds)));
 }
 

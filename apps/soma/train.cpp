@@ -12,11 +12,13 @@
 #include "command.h"
 #include "event_log.h"
 #include "interrupt.h"
+#include "metrics.h"
 #include "progress.h"
 #include "soma/device.h"
 #include "soma/file.h"
 #include "soma/report.h"
 #include "soma/run_directory.h"
+#include "summary.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -28,7 +30,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMistakes = 24;  // in report.html: two rows on a wide screen
 
 struct Options {
-  std::string config, data, out, resume, strategy, precision, device;
+  std::string config, data, label, out, resume, strategy, precision, device;
   std::vector<std::string> settings;
   std::optional<std::int64_t> epochs, batch;
   std::optional<int> threads;
@@ -38,6 +40,18 @@ struct Options {
 };
 
 Error usage(std::string message) { return {Error::Kind::usage, std::move(message)}; }
+
+/// A path as seen from `directory`, made absolute, so that the run can go on from anywhere. Names of known sets stay.
+std::string placed(const std::string& source, const fs::path& directory) {
+  const std::string name = source.substr(0, source.find(':'));
+  const auto known = known_datasets();
+  if (source.empty() || std::any_of(known.begin(), known.end(), [&](const KnownDataset& each) { return each.name == name; }))
+    return source;
+  std::error_code ignored;
+  const fs::path path = fs::absolute(directory / source, ignored).lexically_normal();
+  const auto there = is_there(path);
+  return there && *there ? path.string() : source;
+}
 
 Result<Config> named_config(const std::string& name) {
   const auto presets = preset_names();
@@ -49,7 +63,10 @@ Result<Config> named_config(const std::string& name) {
     if (!*there) return preset(name).error();
   }
   Result<Config> config = load_config(name);
-  if (config && config->name.empty()) config->name = fs::path(name).stem().string();
+  if (!config) return config;
+  if (config->name.empty()) config->name = fs::path(name).stem().string();
+  for (std::string* source : {&config->data.train, &config->data.test, &config->data.validation})
+    *source = placed(*source, fs::path(name).parent_path());
   return config;
 }
 
@@ -80,7 +97,7 @@ Result<Config> base_config(const Options& options) {
 
 /// --data: a known name with splits means its train and test split, anything else is split as data.test_fraction says.
 void use_data(Config& config, const std::string& source) {
-  config.data.train = source;
+  config.data.train = placed(source, "");
   config.data.test.clear();
   for (const KnownDataset& known : known_datasets())
     if (known.name == source && known.splits.find("train") != std::string::npos) {
@@ -98,6 +115,11 @@ Result<Config> resolve_config(const Options& options) {
     if (equals == std::string::npos) return usage(fmt::format("--set: wanted key=value, got '{}'", setting));
     if (const auto set = set_key(*config, setting.substr(0, equals), setting.substr(equals + 1)); !set)
       return usage("--set " + set.error().message);
+  }
+  for (std::string* source : {&config->data.train, &config->data.test, &config->data.validation}) *source = placed(*source, "");
+  if (!options.label.empty()) {
+    config->data.label = options.label;
+    config->data.labels.clear();
   }
   TrainConfig& train = config->train;
   train.epochs = options.epochs.value_or(train.epochs);
@@ -148,6 +170,10 @@ nlohmann::ordered_json as_json(const TrainReport& report, const std::optional<Ev
   json["test_samples"] = test ? nlohmann::ordered_json(test->samples) : nullptr;
   json["test_accuracy"] = test ? nlohmann::ordered_json(test->accuracy) : nullptr;
   json["test_loss"] = test ? nlohmann::ordered_json(test->loss) : nullptr;
+  json["task"] = task_name(report.model.task);
+  json["train"] = {{"samples", report.samples}, {"loss", last(losses)}};
+  if (report.model.task == Task::classes || report.model.task == Task::labels) json["train"]["accuracy"] = last(accuracies);
+  json["test"] = test ? app::as_json(*test) : nlohmann::ordered_json();
   json["threads"] = report.threads;
   json["target"] = report.target;
   json["strategy"] = config.train.strategy;
@@ -200,14 +226,12 @@ void conclude(const Say& say, const Config& config, const TrainReport& report, c
   if (report.left_out_steps > 0)
     say("half precision: {} of {} steps were left out, as their gradient was not finite at the loss scale of the time\n",
         grouped(report.left_out_steps), grouped(report.steps + report.left_out_steps));
-  if (test)
-    say("{} ({} of {}), loss {:.4f}\n", bold("test accuracy " + percent(test->accuracy), say.stream()),
-        std::llround(test->accuracy * static_cast<double>(test->samples)), test->samples, test->loss);
+  if (test) say("{}\n", bold("test " + headline(*test, report.model.task), say.stream()));
   const std::string model = (out / "model.onnx").string();
   say("wrote {}, and checkpoint.safetensors, config.toml, history.csv, TensorBoard events beside it\n", model);
   say("look at {}\n", (out / "report.html").string());
-  say("next: soma eval {} --data {}\n", model, config.data.test.empty() ? config.data.train : config.data.test);
-  say("      soma predict {} {}\n", model, report.model.input.size() == 3 ? "FILE.png" : "FILE.csv");
+  if (test) say("next: soma eval {}\n", out.string());
+  say("{} soma predict {} {}\n", test ? "     " : "next:", model, report.model.input.size() == 3 ? "FILE.png" : "FILE.csv");
 }
 
 int train(const Options& options) {
@@ -231,6 +255,8 @@ int train(const Options& options) {
   if (!data) return complain(data.error());
   Result<Trainer> trainer = Trainer::create(*config, *data);
   if (!trainer) return complain(trainer.error());
+  if (!options.quiet)
+    for (const std::string& line : summary(*data)) show(stdout, line + "\n");
   introduce(say, trainer->config(), *data);
   const Result<RunDirectory> directory = open_run_directory(destination);
   if (!directory) return complain(directory.error());
@@ -293,6 +319,7 @@ void add_train(CLI::App& program, Action& action) {
   command->add_option("CONFIG", options->config,
                       "A TOML file, or a preset: " + fmt::format("{}", fmt::join(preset_names(), ", ")));
   command->add_option("--data", options->data, "Train on this data set or path instead")->type_name("NAME|PATH");
+  command->add_option("--label", options->label, "The label column of a CSV: its name or index")->type_name("NAME");
   command->add_option("--out", options->out, "Directory for the results (default: out/NAME, or a free out/NAME-2 …)")
       ->type_name("DIR");
   command->add_option("--set", options->settings, "Change one key of the config; may be repeated")

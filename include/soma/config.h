@@ -20,8 +20,20 @@ struct DataConfig {
   std::string test;                ///< the same; "" = test_fraction of the training data, held out
   double test_fraction = 0.2;      ///< used only when `test` is empty
   double validation_fraction = 0;  ///< of what then remains, for early stopping and schedules
-  std::string label;               ///< see DataOptions
+  std::string validation;          ///< validation data of its own, instead of a fraction of the training data
+  bool shuffle = true;             ///< false: splits take the last samples, not a random part
+  // The rest as DataOptions has it.
+  std::string label;
+  std::vector<std::string> labels;  ///< in a config: a list as data.label
+  std::optional<Task> task;
+  std::string group, weights;
   std::optional<bool> header;
+  std::string delimiter, decimal, encoding;
+  std::vector<std::string> columns, ignore;  ///< DataOptions::only and ::ignore
+  std::vector<std::string> missing;
+  Shape size;
+  std::string color, fit = "stretch";
+  bool skip_bad = false, transpose = false;
   std::int64_t count = 0;  ///< generator: samples to make; 0 = its default
   std::int64_t limit = 0;  ///< use only the first so many training samples; 0 = all
   bool operator==(const DataConfig&) const = default;
@@ -34,10 +46,17 @@ struct LossConfig {
     quadratic,             ///< Σ (y − t)² / outputs, mean over the batch (= MSE)
     binary_cross_entropy,  ///< from logits, each output on its own, mean over outputs and batch
     nll,                   ///< −y[label]: wants log-probabilities (log_softmax)
+    absolute,              ///< Σ |y − t| / outputs
+    huber,                 ///< Σ e²/2 where |e| ≤ delta, else delta·(|e| − delta/2), / outputs; e = y − t (Huber 1964)
+    quantile,              ///< Σ max(q·(t − y), (q − 1)·(t − y)) / outputs (Koenker & Bassett 1978)
+    automatic,             ///< as the task asks: cross_entropy, quadratic, binary_cross_entropy, quadratic
   };
   Kind kind = Kind::cross_entropy;
   double label_smoothing = 0;         ///< cross-entropy: t = (1 − s)·one_hot + s/classes
   std::vector<double> class_weights;  ///< cross-entropy, nll: weighted mean, as PyTorch defines it
+  bool balanced = false;              ///< class_weights = "balanced": samples / (classes · samples of the class)
+  double delta = 1;                   ///< huber: where the square becomes a line, in deviations of the values
+  double quantile = 0.5;              ///< quantile: which one, above 0 and below 1
   std::vector<double> codes;          ///< one output instead of one per class: codes[c] is class c's target
   bool operator==(const LossConfig&) const = default;
 };
@@ -108,7 +127,7 @@ struct Config {
   std::vector<PreprocessSpec> preprocess;
   Augment augment;
   NetworkSpec network;  ///< network.input may be empty: taken from the data
-  LossConfig loss;
+  LossConfig loss{LossConfig::Kind::automatic};
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   TrainConfig train;

@@ -20,13 +20,27 @@ namespace soma {
 struct Column {
   std::string name;
   std::vector<std::string> categories;
+  /// "year", "month", "weekday" (0 = Monday) or "hour": this part of the date in the column that `name` says before its last dot.
+  std::string date = {};
+  double origin = 0;  ///< the value is the cell's number minus this, so that large numbers close together stay apart as floats
   bool operator==(const Column&) const = default;
 };
 
-/// Labelled samples in memory. Images stay bytes, tables are floats: exactly one of `bytes` and `floats` is filled.
+/// What is to be said of a sample: which of several classes it is, one or several numbers, which of several labels hold, or the
+/// sample itself.
+enum class Task { classes, values, labels, reconstruct };
+
+/// "classes", "values", "labels", "reconstruct".
+std::string_view task_name(Task task);
+
+/// Samples in memory with what is to be said of them. Images stay bytes, tables are floats: exactly one of `bytes` and `floats` is filled.
+/// A table's cell without a value is NaN, until preprocessing fills it.
 ///
 ///   bytes, floats  [count, height, width, channels] or [count, features]   (channels last, as files have it)
-///   labels         [count], each in [0, class_names.size())
+///   labels         task classes: [count], each in [0, class_names.size()); may also be there for reconstruct, to judge scores
+///   targets        task values: [count, target_names.size()] numbers; task labels: the same, 1 where the label holds, else 0
+///   weights        empty, or [count]: how much a sample counts in training
+///   groups         empty, or [count]: samples of one number stay on one side of every split
 struct Dataset {
   std::string name;
   Shape shape;  ///< of one sample: {channels, height, width} or {features}
@@ -35,30 +49,66 @@ struct Dataset {
   std::vector<float> floats;
   std::vector<std::int32_t> labels;
   std::vector<std::string> class_names;
-  std::vector<Column> columns;  ///< tables only: one per feature
-  std::string label_name;       ///< tables only: the label column's name
+  Task task = Task::classes;
+  std::vector<float> targets;
+  std::vector<std::string> target_names;
+  std::vector<float> weights;
+  std::vector<std::int32_t> groups;
+  std::vector<Column> columns;     ///< tables only: one per feature
+  std::string label_name;          ///< tables only: the label column's name, when there is one
+  std::vector<std::string> notes;  ///< what the reader decided or left out, a line each, for a person to read
 
   [[nodiscard]] std::int64_t sample_size() const { return elements(shape); }
   [[nodiscard]] bool is_image() const { return shape.size() == 3; }
 };
 
+/// What a data set is known by, part by part, for a person and for equality.
+struct DataFingerprint {
+  std::string count, shape, names, hash;  ///< "150 samples", "4", "label variety: setosa, …; columns: …", 16 hexadecimal digits
+  bool operator==(const DataFingerprint&) const = default;
+};
+[[nodiscard]] DataFingerprint fingerprint(const Dataset& dataset);
+
 /// How to read a source whose form leaves a choice.
 struct DataOptions {
-  std::string label;                     ///< CSV: label column by name or 0-based index (negative from the end); "" = last
+  /// CSV: label column by name or 0-based index (negative from the end). "" = the one called label, class, target or y, else the
+  /// last.
+  std::string label;
+  std::vector<std::string> labels;       ///< CSV: several target columns instead, numbers or 0 and 1
+  std::optional<Task> task;              ///< unset = classes or values, as the labels look; labels where several hold 0 and 1
+  std::string weights, group;            ///< CSV: columns of sample weights and of groups
+  bool dates = false;                    ///< CSV: columns of dates become year, month, weekday and hour
+  Shape size;                            ///< pictures: [height, width] they are brought to; empty = the commonest
+  std::string color;                     ///< pictures: "gray" or "rgb"; "" = gray when all are
+  std::string fit = "stretch";           ///< pictures of another shape: "pad", "crop" or "stretch"
+  bool skip_bad = false;                 ///< pictures: damaged ones are counted and left out instead of refused
+  bool transpose = false;                ///< IDX and NPY images: height and width change places
   std::optional<bool> header;            ///< CSV: first line is a header; unset = decided from its cells
   bool labelled = true;                  ///< false: every column is an input (predict)
   std::vector<std::string> class_names;  ///< when filled: the only classes allowed, in this order
   std::vector<Column> columns;           ///< when filled: the columns wanted, with their categories
+  std::vector<std::string> only;         ///< CSV: when filled, the only columns read as inputs
+  std::vector<std::string> ignore;       ///< CSV: columns that are not read
+  std::string delimiter;                 ///< CSV: one character, "tab" or "space"; "" = found from the first lines
+  std::string decimal;                   ///< CSV: "." or ","; "" = found from the first lines
+  std::string encoding;                  ///< CSV: "utf-8", "utf-16" or "latin-1"; "" = found from the bytes
+  std::vector<std::string> missing;      ///< CSV: words for a cell without a value, besides an empty one, NA, NaN, null, ?, -
+  bool missing_cells = true;             ///< false: a cell without a value is an error with its place
   Shape image_shape;                     ///< when filled: images are converted to these channels, height, width
+  Shape row_shape;                       ///< when filled: rows of as many numbers are images of these channels, height, width
   std::int64_t count = 0;                ///< generator: number of samples; 0 = its default
   std::uint64_t seed = 1;                ///< generator
 };
 
 /// One data set from a name ("mnist", "mnist:test", "iris", "digits", "digits:test") or a path: an IDX image file (its label
 /// file is found beside it), a directory with the four MNIST files, a CSV, an NPY (labels beside it as NAME.labels.npy) or a
-/// folder with one sub-folder of PNG/JPEG per class. Names are looked for in the directories of $SOMA_DATA (colon-separated),
+/// folder with one sub-folder of PNG/JPEG per class (a folder with train/ and test/ is its train/). Names are looked for in the directories of $SOMA_DATA (colon-separated),
 /// ~/.cache/soma, and /usr/share. Fails with one line that names file, place, what was wanted and what was there.
 [[nodiscard]] Result<Dataset> load_dataset(std::string_view source, const DataOptions& options = {});
+
+/// The held-out part that lies beside a source of training data: DIR/test (or DIR/val) of a folder that holds train/ as well; nothing
+/// where there is none.
+[[nodiscard]] Result<std::optional<std::string>> test_part_of(std::string_view source);
 
 /// Samples without labels from PNG, JPEG, CSV and NPY files, in the order given; `labels` stays empty.
 /// Images are fitted to options.image_shape, table columns to options.columns.
@@ -86,18 +136,26 @@ struct KnownDataset {
 [[nodiscard]] Result<void> write_idx(const Dataset& dataset, const std::filesystem::path& images,
                                      const std::filesystem::path& labels);
 
-/// Writes a data set as lines of numbers between commas, the label's number first: the form batch files read. No header.
+/// Writes a data set as CSV that load_dataset reads back: a header, classes and words by their names, what is missing as empty cells.
+/// The label comes first and is called "label" (batch files read that), or last where a table has a name of its own for it.
 [[nodiscard]] Result<void> write_csv(const Dataset& dataset, const std::filesystem::path& file);
 
 /// A table of whole numbers from 0 to 255 as gray images: square where the number of features is a square, else one row high.
 /// Images stay as they are.
 [[nodiscard]] Result<Dataset> as_images(const Dataset& table);
 
-/// Samples [0, count) split in two by a seeded shuffle that keeps the class proportions; `fraction` goes to the second.
+/// How a split is made besides by chance.
+struct SplitOptions {
+  bool shuffle = true;  ///< false: the last samples go to the second part
+};
+
+/// Samples [0, count) split in two by a seeded shuffle that keeps the class proportions; `fraction` goes to the second. Samples of
+/// one group stay together.
 struct Split {
   Dataset first, second;
 };
-[[nodiscard]] Result<Split> split_dataset(const Dataset& dataset, double fraction, std::uint64_t seed);
+[[nodiscard]] Result<Split> split_dataset(const Dataset& dataset, double fraction, std::uint64_t seed,
+                                          const SplitOptions& options = {});
 
 // ---------------------------------------------------------------------------------------------- preprocessing
 
@@ -108,24 +166,34 @@ enum class PreprocessKind {
   mean_subtraction,  ///< x − mean, fitted
   midrange,          ///< x − (max + min)/2 of the sample itself
   proportional,      ///< x / max of the sample itself (unchanged where that is 0)
-  one_hot,           ///< each column with categories becomes as many columns of 0 and 1; must be the first step
+  one_hot,           ///< each column with categories becomes as many columns of 0 and 1
+  impute,            ///< a missing value becomes one number per feature, fitted; with `indicator` a column of 0 and 1 tells where
+  ordinal,           ///< columns with categories stay the numbers of their words
+  robust,            ///< z/√(1 + (z/3)²) with z = (x − median) / (quartile 3 − quartile 1), fitted: outliers end at ±3
+  date,              ///< what DataOptions::dates does while reading
 };
 
-/// One step as a config asks for it. `per_feature` fits one number per feature instead of one per channel;
+/// One step as a config asks for it. date, impute, one_hot and ordinal come before all others. `per_feature` fits one number per feature instead of one per channel;
 /// unset means per feature for tables, per channel for images.
 struct PreprocessSpec {
   PreprocessKind kind = PreprocessKind::divide;
   double by = 255;
   std::optional<bool> per_feature;
+  std::string with = "median";  ///< impute: "median", "mean", "most_frequent" or a number; columns of words take the most frequent
+  bool indicator = false;       ///< impute
   bool operator==(const PreprocessSpec&) const = default;
 };
 
 /// One fitted step. Affine kinds are y = (x − offset) / divisor with one number for all, one per channel, or one per
-/// feature (channels-last order); `one_hot` keeps the category count of each raw column (0 = a plain number).
+/// feature (channels-last order), and so are those of `robust` before its bend; `one_hot` keeps the category count of each column
+/// (0 = a plain number); `impute` keeps what it fills in, one number per feature, and the features that get an indicator, whose
+/// columns follow all others.
 struct PreprocessStep {
   PreprocessKind kind = PreprocessKind::divide;
   std::vector<float> offset, divisor;
   std::vector<std::int32_t> categories;
+  std::vector<float> fill = {};
+  std::vector<std::int32_t> indicators = {};
   bool operator==(const PreprocessStep&) const = default;
 };
 
@@ -138,7 +206,7 @@ struct Preprocess {
 /// Fits the steps on `train`, each on the output of those before. A feature without spread gets divisor 1.
 [[nodiscard]] Result<Preprocess> fit_preprocess(std::span<const PreprocessSpec> steps, const Dataset& train);
 
-/// The shape after all steps (one_hot widens a table).
+/// The shape after all steps (one_hot and indicators widen a table).
 [[nodiscard]] Shape preprocessed_shape(const Preprocess& preprocess, const Shape& raw);
 
 // ---------------------------------------------------------------------------------------------- batches
@@ -149,7 +217,19 @@ struct Augment {
   double rotate = 0;   ///< up to this many degrees
   double scale = 0;    ///< factor in [1 − scale, 1 + scale]
   double elastic = 0;  ///< largest displacement of the elastic field, pixels
+  double flip_horizontal = 0, flip_vertical = 0;  ///< probability
+  double crop = 0;        ///< padded by so many pixels of its border, then cut back at a random place
+  double brightness = 0;  ///< added: up to this share of the range, 255 for bytes and 1 for floats
+  double contrast = 0;    ///< factor in [1 − contrast, 1 + contrast] about the picture's mean
+  double noise = 0;       ///< deviation of normal noise, share of the range
   bool operator==(const Augment&) const = default;
+};
+
+/// Where Batches::fill leaves what is to be said of its rows. Null is not filled.
+struct TargetRows {
+  std::int32_t* labels = nullptr;  ///< [rows]
+  float* values = nullptr;         ///< [rows, target_names.size()]: Dataset::targets
+  float* weights = nullptr;        ///< [rows]: 1 where the data set has none
 };
 
 /// A data set as rows of floats ready for the network, in the order of an epoch.
@@ -167,7 +247,10 @@ class Batches {
 
   /// Rows [first, first + rows) of the epoch: x [rows, row_size] channels last, labels [rows] or null.
   /// Safe from several threads at once; allocates nothing.
-  void fill(std::int64_t first, std::int64_t rows, float* x, std::int32_t* labels) const noexcept;
+  void fill(std::int64_t first, std::int64_t rows, float* x, std::int32_t* labels) const noexcept {
+    fill(first, rows, x, TargetRows{.labels = labels});
+  }
+  void fill(std::int64_t first, std::int64_t rows, float* x, const TargetRows& targets) const noexcept;
 
   /// What each byte becomes, 256 numbers for each channel, when that is all there is to preprocessing; else nothing.
   [[nodiscard]] std::span<const float> table_of_bytes() const { return byte_table_; }

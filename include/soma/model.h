@@ -48,9 +48,12 @@ struct Model {
   NetworkSpec network;  ///< resolved: every node named, every size filled in
   std::vector<Tensor> parameters;
   std::vector<std::string> class_names;
+  Task task = Task::classes;
+  std::vector<std::string> target_names;  ///< of values or labels, one per output
   LossConfig loss;              ///< tells how outputs are read: logits, log-probabilities, values near codes
   std::vector<Column> columns;  ///< tables only
   std::string label_name;       ///< tables only
+  std::string fit = "stretch";  ///< pictures only: how those of another shape are brought to `input`, as DataOptions has it
   /// Set: the parameters are on the grid it describes, and the model is computed in 8 bits wherever it is used.
   std::optional<Quantization> quantization;
 };
@@ -74,8 +77,10 @@ enum class Seal { whole, none };
 
 /// What a model says of one sample.
 struct Prediction {
-  std::int32_t label = 0;            ///< index into class_names
-  std::vector<float> probabilities;  ///< one per class, or what gives_probabilities() says no to: the outputs as they are
+  std::int32_t label = 0;            ///< task classes: index into class_names
+  std::vector<float> probabilities;  ///< one per class or label (which holds from 0.5 on), or the outputs as they are: gives_probabilities()
+  std::vector<float> values;         ///< task values: one per target, in its own unit
+  double score = 0;                  ///< task reconstruct: mean square of what is off, after preprocessing
 };
 
 /// A sample the model was wrong about.
@@ -86,10 +91,25 @@ struct Mistake {
   double loss = 0;
 };
 
-/// Counts over a labelled data set.
+/// A figure by the name it has in JSON: accuracy balanced_accuracy macro_f1 log_loss roc_auc average_precision calibration_error,
+/// mae rmse r2 pinball. docs/training.md has the formulas.
+struct Metric {
+  std::string name;
+  double value = 0;
+};
+
+/// The metrics of one label, or of one value among several.
+struct LabelMetrics {
+  std::string label;
+  std::vector<Metric> metrics;
+};
+
+/// What a model is worth on a data set with known targets.
 struct Evaluation {
   std::int64_t samples = 0;
-  double accuracy = 0, loss = 0;
+  double accuracy = 0, loss = 0;  ///< accuracy: of classes or labels; NaN for other tasks
+  std::vector<Metric> metrics;    ///< those of the task; one that the data leave undefined is not there
+  std::vector<LabelMetrics> per_label;
   std::vector<std::vector<std::int64_t>> confusion;  ///< [true class][predicted class]
   std::vector<Mistake> worst;                        ///< largest loss first, as many as were asked for
 };
@@ -125,6 +145,10 @@ class Predictor {
 
 /// One output row → class and probabilities, as the loss defines it (softmax of logits, exp of log-probabilities, nearest code).
 void read_output(const LossConfig& loss, std::span<const float> y, Prediction& prediction);
+
+/// The same for any task: values as they are, a probability for each label. A reconstruction is left in `values`; its score wants
+/// the sample as well, which Predictor has.
+void read_output(const Model& model, std::span<const float> y, Prediction& prediction);
 
 // ---------------------------------------------------------------------------------------------- safetensors
 

@@ -21,7 +21,7 @@ namespace soma {
 /// run makes small, class weights and label smoothing included, penalties not.
 struct EpochRecord {
   std::int64_t epoch = 0;  ///< 1-based
-  double loss = 0, accuracy = 0;
+  double loss = 0, accuracy = 0;  ///< accuracy of classes or labels; NaN for other tasks
   std::optional<double> validation_loss, validation_accuracy;
   double rate = 0;     ///< learning rate of the last step
   double seconds = 0;  ///< training loop alone
@@ -64,10 +64,14 @@ struct LayerTime {
 };
 
 /// The data of a run: loaded, limited and split as config.data says, preprocessing fitted on `train`.
+/// Values are standardised in `train` and `validation`: (value − offset) / scale of each, fitted on the training part; `test` keeps
+/// its units, and so do the answers of the model.
 struct RunData {
-  Dataset train, test;
+  Dataset train, test;  ///< test: of no samples when nothing is held out
   std::optional<Dataset> validation;
   Preprocess preprocess;
+  std::vector<float> value_offset, value_scale;  ///< one per target of task values
+  std::vector<std::string> notes;                ///< what was understood: at most eight lines
 };
 [[nodiscard]] Result<RunData> load_run_data(const Config& config);
 

@@ -2,6 +2,7 @@
 #include "core/text.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -61,6 +62,44 @@ std::string one_line(std::string_view text, std::size_t limit) {
   for (char& c : line)
     if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
   return end < text.size() ? line + "…" : line;
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+    const std::uint32_t first = byte(at);
+    const std::size_t more = first < 0x80 ? 0 : first < 0xc2 ? 9 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : 9;
+    if (more > 3 || text.size() - at <= more) return false;
+    for (std::size_t i = 1; i <= more; ++i)
+      if (byte(at + i) >> 6 != 2) return false;
+    // No longer than needed, no surrogates, nothing beyond 10FFFF.
+    if (more >= 2) {
+      const std::uint32_t second = byte(at + 1);
+      if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+          (first == 0xf4 && second > 0x8f))
+        return false;
+    }
+    at += more + 1;
+  }
+  return true;
+}
+
+std::string printable(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string shown;
+  while (!text.empty()) {
+    std::size_t length = 1;
+    while (length <= 4 && !is_utf8(text.substr(0, length))) ++length;
+    if (length > 4) {
+      const auto byte = static_cast<unsigned char>(text[0]);
+      shown += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+      length = 1;
+    } else {
+      shown += text.substr(0, length);
+    }
+    text.remove_prefix(std::min(length, text.size()));
+  }
+  return shown;
 }
 
 }  // namespace soma

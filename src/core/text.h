@@ -19,4 +19,10 @@ std::string suggestion(std::string_view word, std::span<const std::string> candi
 /// `text` with control characters as spaces, cut with "…" beyond `limit` bytes: names out of foreign files in messages.
 std::string one_line(std::string_view text, std::size_t limit = 500);
 
+/// True when every byte belongs to a character (RFC 3629).
+bool is_utf8(std::string_view text);
+
+/// The text with bytes that belong to no character as \\xNN.
+std::string printable(std::string_view text);
+
 }  // namespace soma

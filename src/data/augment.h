@@ -1,4 +1,4 @@
-// one image + random numbers → the same image shifted, turned, scaled and bent, in one bilinear pass.
+// one image + random numbers → the same image moved, turned, bent and flipped in one bilinear pass, then relit.
 #pragma once
 
 #include <cstdint>

@@ -18,9 +18,7 @@ void require_fitting(const Preprocess& preprocess, const Dataset& dataset) {
     const auto numbers = static_cast<std::int64_t>(step.divisor.size());
     SOMA_REQUIRE(step.offset.size() == step.divisor.size());
     SOMA_REQUIRE(!is_affine(step.kind) || numbers == 1 || numbers == channels || numbers == size);
-    SOMA_REQUIRE(step.kind != PreprocessKind::one_hot || &step == preprocess.steps.data());
-    SOMA_REQUIRE(step.kind != PreprocessKind::one_hot ||
-                 (!dataset.is_image() && static_cast<std::int64_t>(step.categories.size()) == dataset.sample_size()));
+    SOMA_REQUIRE((step.categories.empty() && step.fill.empty()) || !dataset.is_image());
   }
 }
 
@@ -30,6 +28,8 @@ Batches::Batches(const Dataset& dataset, Preprocess preprocess, Augment augment,
     : dataset_(&dataset), preprocess_(std::move(preprocess)), augment_(augment), seed_(seed), shuffle_(shuffle) {
   const auto values = static_cast<std::size_t>(dataset.count * dataset.sample_size());
   SOMA_REQUIRE(dataset.bytes.size() == values || dataset.floats.size() == values);
+  SOMA_REQUIRE(dataset.targets.size() == static_cast<std::size_t>(dataset.count) * dataset.target_names.size());
+  SOMA_REQUIRE(dataset.weights.empty() || static_cast<std::int64_t>(dataset.weights.size()) == dataset.count);
   SOMA_REQUIRE(dataset.labels.empty() || static_cast<std::int64_t>(dataset.labels.size()) == dataset.count);
   require_fitting(preprocess_, dataset);
   if (!shuffle || !dataset.is_image()) augment_ = {};
@@ -53,15 +53,19 @@ void Batches::begin_epoch(std::int64_t epoch) {
     std::swap(order_[i - 1], order_[random_below(i, seed_, numbers, i)]);
 }
 
-void Batches::fill(std::int64_t first, std::int64_t rows, float* x, std::int32_t* labels) const noexcept {
+void Batches::fill(std::int64_t first, std::int64_t rows, float* x, const TargetRows& targets) const noexcept {
   const Dataset& data = *dataset_;
   const std::int64_t raw_size = data.sample_size();
   const std::int64_t channels = data.is_image() ? data.shape[0] : row_size_;
   const bool distorted = distorts(augment_);
-  const bool one_hot = !preprocess_.steps.empty() && preprocess_.steps[0].kind == PreprocessKind::one_hot;
+  const std::size_t width = data.target_names.size();
+  TargetRows rest = targets;
   for (std::int64_t p = first; p < first + rows; ++p, x += row_size_) {
     const std::int32_t sample = order_[static_cast<std::size_t>(p)];
-    if (labels != nullptr) *labels++ = data.labels.empty() ? 0 : data.labels[static_cast<std::size_t>(sample)];
+    if (rest.labels != nullptr) *rest.labels++ = data.labels.empty() ? 0 : data.labels[static_cast<std::size_t>(sample)];
+    if (rest.weights != nullptr) *rest.weights++ = data.weights.empty() ? 1 : data.weights[static_cast<std::size_t>(sample)];
+    if (rest.values != nullptr)
+      rest.values = std::copy_n(data.targets.data() + static_cast<std::size_t>(sample) * width, width, rest.values);
     const std::int64_t start = sample * raw_size;
     if (!distorted && !byte_table_.empty()) {
       const std::uint8_t* bytes = data.bytes.data() + start;
@@ -78,7 +82,7 @@ void Batches::fill(std::int64_t first, std::int64_t rows, float* x, std::int32_t
       distort(data.bytes.data() + start, data.shape, augment_, seed_, epoch_, p, x);
     else
       distort(data.floats.data() + start, data.shape, augment_, seed_, epoch_, p, x);
-    apply_steps(preprocess_.steps, one_hot ? 1 : 0, channels, x, row_size_);
+    apply_steps(preprocess_.steps, 0, channels, x, row_size_);
   }
 }
 

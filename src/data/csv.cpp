@@ -1,10 +1,10 @@
-// text → records of cells, each with its place: RFC 4180, strict about quotes, friendly about line ends.
+// text → records of cells, each with its place: RFC 4180 in any dialect, strict about quotes, friendly about line ends.
 #include "data/csv.h"
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
+#include <array>
 
 namespace soma {
 namespace {
@@ -19,8 +19,11 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-CsvReader::CsvReader(std::string_view text, std::string_view origin) : text_(text), origin_(origin) {
+CsvReader::CsvReader(std::string_view text, std::string_view origin, const Dialect& dialect)
+    : text_(text), origin_(origin), dialect_(dialect) {
   if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);
+  at_ = line_start_ = std::min(dialect.start, text_.size());
+  line_ = 1 + std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n');
 }
 
 Error CsvReader::error_at(std::int64_t line, std::int64_t column, std::string_view message) const {
@@ -36,7 +39,7 @@ Result<Cell> CsvReader::quoted_cell() {
   const std::size_t start = ++at_;
   std::string* copy = nullptr;
   for (std::size_t from = start;;) {
-    const std::size_t quote = text_.find('"', at_);
+    const std::size_t quote = text_.find(dialect_.quote, at_);
     for (std::size_t newline = text_.find('\n', at_); newline < quote && newline != std::string_view::npos;
          newline = text_.find('\n', newline + 1)) {
       ++line_;
@@ -44,7 +47,7 @@ Result<Cell> CsvReader::quoted_cell() {
     }
     if (quote == std::string_view::npos) return error_at(cell, "wanted a closing quote, got the end of the file");
     at_ = quote + 1;
-    const bool doubled = at_ < text_.size() && text_[at_] == '"';
+    const bool doubled = at_ < text_.size() && text_[at_] == dialect_.quote;
     if (doubled && copy == nullptr) copy = &unescaped_.emplace_back();
     if (copy != nullptr) copy->append(text_.substr(from, quote + (doubled ? 1 : 0) - from));
     if (!doubled) {
@@ -57,7 +60,10 @@ Result<Cell> CsvReader::quoted_cell() {
 
 Result<Cell> CsvReader::plain_cell() {
   Cell cell{{}, false, line_, column()};
-  const std::size_t start = at_, stop = std::min(text_.find_first_of(std::string_view(",\n\"\0", 4), at_), text_.size());
+  const char quote = dialect_.quote == '"' ? '"' : '\n', other_blank = dialect_.separator == ' ' ? '\t' : '\n';
+  const std::array stops = {dialect_.separator, '\n', '\0', quote, other_blank};
+  const std::size_t start = at_;
+  const std::size_t stop = std::min(text_.find_first_of(std::string_view(stops.data(), stops.size()), at_), text_.size());
   if (stop < text_.size() && text_[stop] == '"')
     return error_at(line_, column() + static_cast<std::int64_t>(stop - start),
                     "a quote inside a field; try to quote the whole field");
@@ -73,42 +79,60 @@ Result<Cell> CsvReader::plain_cell() {
 }
 
 Result<bool> CsvReader::next(std::vector<Cell>& record) {
+  while (true) {
+    Result<bool> more = record_of(record);
+    if (!more || !*more) return more;
+    const bool comment = !record[0].quoted && record[0].text.starts_with('#') && dialect_.fields > 0 &&
+                         record.size() != dialect_.fields;
+    if (!comment) return true;
+    ++comments_;
+  }
+}
+
+Result<bool> CsvReader::record_of(std::vector<Cell>& record) {
   record.clear();
   unescaped_.clear();
-  while (at_ < text_.size() && (text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n"))) {
+  const bool blanks = dialect_.separator == ' ';
+  const auto ends_line = [&] { return text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n"); };
+  const auto skip_blanks = [&](bool carriage) {
+    while (at_ < text_.size() && ((blank(text_[at_]) && (blanks || text_[at_] != dialect_.separator)) ||
+                                  (carriage && text_.substr(at_).starts_with("\r\n"))))
+      ++at_;
+  };
+  while (true) {
+    if (blanks) skip_blanks(false);
+    if (at_ >= text_.size() || !ends_line()) break;
     at_ += text_[at_] == '\n' ? 1 : 2;
     ++line_;
     line_start_ = at_;
   }
   if (at_ >= text_.size()) return false;
   while (true) {
-    std::size_t look = at_;
-    while (look < text_.size() && blank(text_[look])) ++look;
-    const bool quoted = look < text_.size() && text_[look] == '"';
-    if (quoted) at_ = look;
+    const std::size_t look = at_;
+    skip_blanks(false);
+    const bool quoted = at_ < text_.size() && text_[at_] == dialect_.quote;
+    if (!quoted) at_ = look;
     Result<Cell> cell = quoted ? quoted_cell() : plain_cell();
     if (!cell) return cell.error();
     record.push_back(*cell);
-    while (at_ < text_.size() && (blank(text_[at_]) || text_.substr(at_).starts_with("\r\n"))) ++at_;
+    const std::size_t behind = at_;
+    skip_blanks(true);
     end_line_ = line_;
     end_column_ = column();
     if (at_ >= text_.size()) return true;
     if (text_[at_] == '\n') break;
-    if (text_[at_] != ',') return error_at_end("wanted a comma or the end of the line after the closing quote");
+    if (blanks && at_ > behind) continue;
+    if (text_[at_] != dialect_.separator)
+      return error_at_end(dialect_.separator == ','
+                              ? "wanted a comma or the end of the line after the closing quote"
+                              : fmt::format("wanted {} between cells, or the end of the line after the closing quote",
+                                            separator_words(dialect_.separator)));
     ++at_;
   }
   ++at_;
   ++line_;
   line_start_ = at_;
   return true;
-}
-
-std::optional<double> parse_number(std::string_view text) {
-  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
-  double value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
 }
 
 }  // namespace soma

@@ -38,6 +38,8 @@ Result<std::string> gunzip(std::string_view packed, std::string_view origin, std
   std::size_t room = std::min(most, std::max<std::size_t>(promised_size(packed), 64));
   std::size_t filled = 0;
   while (!packed.empty()) {
+    // What tape drives and block devices add behind the last member; gzip leaves out as much.
+    if (filled > 0 && packed.find_first_not_of('\0') == std::string_view::npos) break;
     contents.resize(filled + room);
     std::size_t taken = 0, made = 0;
     const libdeflate_result result =

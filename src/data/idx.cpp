@@ -4,6 +4,10 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
+#include <cfloat>
+#include <cmath>
+#include <utility>
 
 #include "core/file.h"
 #include "data/gzip.h"
@@ -19,6 +23,42 @@ std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t value = 0;
   for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
+}
+
+/// Bytes of a value of an IDX type; 0 for no such type.
+std::size_t size_of(char type) {
+  switch (type) {
+    case 0x08:
+    case 0x09:
+      return 1;
+    case 0x0b:
+      return 2;
+    case 0x0c:
+    case 0x0d:
+      return 4;
+    case 0x0e:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+/// One big-endian value of a type other than 08.
+double number(char type, std::string_view bytes) {
+  std::uint64_t bits = 0;
+  for (const char byte : bytes) bits = bits << 8 | static_cast<unsigned char>(byte);
+  switch (type) {
+    case 0x09:
+      return static_cast<std::int8_t>(bits);
+    case 0x0b:
+      return static_cast<std::int16_t>(bits);
+    case 0x0c:
+      return static_cast<std::int32_t>(bits);
+    case 0x0d:
+      return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+    default:
+      return std::bit_cast<double>(bits);
+  }
 }
 
 std::string header(const Shape& extents) {
@@ -53,9 +93,9 @@ Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin) {
   if (bytes[0] != 0 || bytes[1] != 0)
     return wrong(fmt::format("wanted an IDX file (first bytes 00 00), got {:02x} {:02x}", static_cast<unsigned char>(bytes[0]),
                              static_cast<unsigned char>(bytes[1])));
-  if (bytes[2] != 8)
-    return wrong(
-        fmt::format("wanted IDX values of type 0x08 (unsigned byte), got 0x{:02x}", static_cast<unsigned char>(bytes[2])));
+  const std::size_t size = size_of(bytes[2]);
+  if (size == 0)
+    return wrong(fmt::format("wanted IDX values of type 08, 09, 0B, 0C, 0D or 0E, got {:02X}", static_cast<unsigned char>(bytes[2])));
   const std::size_t dimensions = static_cast<unsigned char>(bytes[3]);
   if (dimensions < 1 || dimensions > kMostDimensions)
     return wrong(fmt::format("wanted 1 to {} IDX dimensions, got {}", kMostDimensions, dimensions));
@@ -63,7 +103,7 @@ Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin) {
   if (bytes.size() < head) return wrong(fmt::format("wanted an IDX header of {} bytes, got {}", head, bytes.size()));
 
   IdxArray array;
-  std::size_t promised = 1;  // at most 2³¹ after every factor, so no product overflows
+  std::size_t promised = size;  // at most 2³¹ after every factor, so no product overflows
   bool absurd = false;
   for (std::size_t d = 0; d < dimensions; ++d) {
     const std::size_t extent = big_endian(bytes.substr(4 + 4 * d));
@@ -75,7 +115,13 @@ Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin) {
   if (absurd || promised != held)
     return wrong(fmt::format("IDX header promises {} = {} bytes, got {}; try to download it again", to_string(array.extents),
                              absurd ? "too many" : std::to_string(promised), held));
-  array.values.assign(bytes.begin() + static_cast<std::ptrdiff_t>(head), bytes.end());
+  const std::string_view values = bytes.substr(head);
+  if (bytes[2] == 8) array.values.assign(values.begin(), values.end());
+  for (std::size_t at = 0; bytes[2] != 8 && at < values.size(); at += size) {
+    array.numbers.push_back(number(bytes[2], values.substr(at, size)));
+    if (!(std::abs(array.numbers.back()) <= static_cast<double>(FLT_MAX)))
+      return wrong(fmt::format("value {}: wanted a finite number, got {}", at / size, array.numbers.back()));
+  }
   return array;
 }
 
@@ -99,24 +145,48 @@ Result<Dataset> load_idx(const std::filesystem::path& images, const std::filesys
     return Error{Error::Kind::data,
                  fmt::format("{}: wanted images with pixels, got {}", images.string(), to_string(dataset.shape))};
   dataset.bytes = std::move(pixels->values);
+  dataset.floats.assign(pixels->numbers.begin(), pixels->numbers.end());
 
   const Result<IdxArray> classes = read_idx(labels);
   if (!classes) return classes.error();
   if (classes->extents.size() != 1)
     return Error{Error::Kind::data,
                  fmt::format("{}: wanted labels with one IDX dimension, got {}", labels.string(), classes->extents.size())};
-  const std::vector<std::int64_t> values(classes->values.begin(), classes->values.end());
+  std::vector<std::int64_t> values(classes->values.begin(), classes->values.end());
+  for (const double label : classes->numbers) {
+    if (label != std::floor(label) || std::abs(label) >= 0x1p53)
+      return Error{Error::Kind::data, fmt::format("{}: wanted whole numbers as labels, got {}", labels.string(), label)};
+    values.push_back(static_cast<std::int64_t>(label));
+  }
   if (const Result<void> labelled = set_labels(dataset, values, labels.string(), class_names); !labelled) return labelled.error();
   return dataset;
 }
 
 Result<std::filesystem::path> plain_or_gz(const std::filesystem::path& file) {
-  for (const std::filesystem::path& form : {file, std::filesystem::path(file.string() + ".gz")}) {
+  const std::string dotted = (file.parent_path() / replaced(file.filename().string(), "-idx", ".idx")).string();
+  for (const std::string& form : {file.string(), file.string() + ".gz", dotted, dotted + ".gz"}) {
     const auto there = is_file(form);
     if (!there) return there.error();
-    if (*there) return form;
+    if (*there) return std::filesystem::path(form);
   }
   return std::filesystem::path();
+}
+
+void transpose_images(Dataset& dataset) {
+  if (!dataset.is_image()) return;
+  const std::size_t c = static_cast<std::size_t>(dataset.shape[0]), h = static_cast<std::size_t>(dataset.shape[1]),
+                    w = static_cast<std::size_t>(dataset.shape[2]);
+  const auto turn = [&](auto& values) {
+    auto turned = values;
+    for (std::size_t start = 0; start < values.size(); start += h * w * c)
+      for (std::size_t y = 0; y < h; ++y)
+        for (std::size_t x = 0; x < w; ++x)
+          for (std::size_t i = 0; i < c; ++i) turned[start + (x * h + y) * c + i] = values[start + (y * w + x) * c + i];
+    values = std::move(turned);
+  };
+  turn(dataset.bytes);
+  turn(dataset.floats);
+  std::swap(dataset.shape[1], dataset.shape[2]);
 }
 
 Result<std::filesystem::path> labels_beside(const std::filesystem::path& images) {

@@ -11,23 +11,29 @@
 
 namespace soma {
 
-/// An IDX file of unsigned bytes (http://yann.lecun.com/exdb/mnist, "the IDX file format").
+/// An IDX file (http://yann.lecun.com/exdb/mnist, "the IDX file format"). Unsigned bytes stay bytes, every other type becomes
+/// numbers.
 struct IdxArray {
   Shape extents;  ///< outermost first
   std::vector<std::uint8_t> values;
+  std::vector<double> numbers;
 };
 
-/// Wants the magic 0x00 0x00 0x08 DIMENSIONS, DIMENSIONS big-endian lengths, and exactly as many bytes as they promise.
+/// Wants the magic 0x00 0x00 TYPE DIMENSIONS (08 u1, 09 i1, 0B i2, 0C i4, 0D f4, 0E f8), DIMENSIONS big-endian lengths, and exactly
+/// as many bytes as they promise.
 [[nodiscard]] Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin);
 
 /// Images [n, h, w] or [n, h, w, c] (or rows [n, f]) and their labels [n].
 [[nodiscard]] Result<Dataset> load_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
                                        const std::vector<std::string>& class_names);
 
-/// The label file that belongs beside an image file, or nothing: images → labels, idx3 → idx1, gzip or not.
+/// Images [c, h, w] with height and width changed: EMNIST's files lie on their side.
+void transpose_images(Dataset& dataset);
+
+/// The label file that belongs beside an image file, or nothing: images → labels, idx3 → idx1, gzip or not, with a dash or a dot.
 [[nodiscard]] Result<std::filesystem::path> labels_beside(const std::filesystem::path& images);
 
-/// FILE or FILE.gz, whichever is there; empty when neither is.
+/// FILE or FILE.gz, or the same with .idx for -idx, whichever is there; empty when none is.
 [[nodiscard]] Result<std::filesystem::path> plain_or_gz(const std::filesystem::path& file);
 
 }  // namespace soma

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <map>
 
 namespace soma {
 
@@ -29,17 +31,33 @@ Result<void> set_labels(Dataset& dataset, std::span<const std::int64_t> labels, 
   if (static_cast<std::int64_t>(labels.size()) != dataset.count)
     return Error{Error::Kind::data,
                  fmt::format("{}: wanted {} labels, one per sample, got {}", origin, dataset.count, labels.size())};
-  const std::int64_t largest = labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end());
-  const std::int64_t classes =
-      class_names.empty() ? std::min(largest, kMostClasses - 1) + 1 : static_cast<std::int64_t>(class_names.size());
+  std::map<std::int64_t, std::int32_t> places;
+  if (class_names.empty()) {
+    for (const std::int64_t label : labels) places.emplace(label, 0);
+    if (std::ssize(places) > kMostClasses)
+      return Error{Error::Kind::data,
+                   fmt::format("{}: wanted labels, at most {} different ones, got {}", origin, kMostClasses, places.size())};
+    for (auto& [label, place] : places) {
+      place = static_cast<std::int32_t>(dataset.class_names.size());
+      dataset.class_names.push_back(std::to_string(label));
+    }
+  } else {
+    dataset.class_names = class_names;
+    const bool numbered = std::all_of(class_names.begin(), class_names.end(), [](const std::string& name) {
+      return !name.empty() && name.find_first_not_of("-0123456789") == std::string::npos;
+    });
+    for (std::size_t i = 0; i < class_names.size(); ++i)
+      places.emplace(numbered ? std::strtoll(class_names[i].c_str(), nullptr, 10) : static_cast<std::int64_t>(i),
+                     static_cast<std::int32_t>(i));
+  }
   dataset.labels.resize(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] < 0 || labels[i] >= classes)
-      return Error{Error::Kind::data, fmt::format("{}: sample {}: wanted a label from 0 to {}, got {}", origin, i,
-                                                  std::max<std::int64_t>(classes, 1) - 1, labels[i])};
-    dataset.labels[i] = static_cast<std::int32_t>(labels[i]);
+    const auto found = places.find(labels[i]);
+    if (found == places.end())
+      return Error{Error::Kind::data, fmt::format("{}: sample {}: wanted a label from {} to {}, got {}", origin, i,
+                                                  places.begin()->first, places.rbegin()->first, labels[i])};
+    dataset.labels[i] = found->second;
   }
-  dataset.class_names = class_names.empty() ? number_names(classes) : class_names;
   return {};
 }
 

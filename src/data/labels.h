@@ -14,8 +14,9 @@ namespace soma {
 /// "0", "1", … "count − 1".
 std::vector<std::string> number_names(std::int64_t count);
 
-/// Fills dataset.labels and class_names. Labels must lie in [0, class_names.size()); with no class names given there are as
-/// many as the largest label asks for. Fails when their number is not dataset.count or a label has no class.
+/// Fills dataset.labels and class_names. With no class names given the classes are the numbers that occur, in order, by their
+/// decimal names; with names a label is the one of that name, or else its place among them. Fails when their number is not
+/// dataset.count or a label has no class.
 [[nodiscard]] Result<void> set_labels(Dataset& dataset, std::span<const std::int64_t> labels, std::string_view origin,
                                       const std::vector<std::string>& class_names);
 

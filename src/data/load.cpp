@@ -33,13 +33,15 @@ Result<Dataset> load_mnist(const fs::path& images, std::vector<std::string> clas
   const Result<fs::path> labels = labels_beside(images);
   if (!labels) return labels.error();
   if (!options.class_names.empty()) class_names = options.class_names;
-  return load_idx(images, *labels, class_names);
+  Result<Dataset> dataset = load_idx(images, *labels, class_names);
+  if (dataset && options.transpose) transpose_images(*dataset);
+  return dataset;
 }
 
 Result<Dataset> load_csv(const fs::path& file, const DataOptions& options) {
-  const Result<std::string> text = read_plain_or_gzip(file);
+  Result<std::string> text = read_plain_or_gzip(file);
   if (!text) return text.error();
-  Result<Dataset> dataset = parse_table(*text, file.string(), options);
+  Result<Dataset> dataset = parse_table(std::move(*text), file.string(), options);
   if (dataset) dataset->name = file.filename().string();
   return dataset;
 }
@@ -80,19 +82,40 @@ Result<Dataset> load_known(const KnownDataset& known, std::string_view split, co
   return dataset;
 }
 
+/// EMNIST's way: the one file called NAME-train-images-idx3-ubyte, gz or not.
+fs::path prefixed_images(const fs::path& directory) {
+  fs::path found;
+  std::error_code failure;
+  for (fs::directory_iterator it(directory, failure), end; !failure && it != end; it.increment(failure)) {
+    const std::string name = it->path().filename().string();
+    if (!name.ends_with("-train-images-idx3-ubyte") && !name.ends_with("-train-images-idx3-ubyte.gz")) continue;
+    if (!found.empty()) return {};  // which one is for the user to say
+    found = it->path();
+  }
+  return found;
+}
+
 Result<Dataset> load_directory(const fs::path& directory, const DataOptions& options) {
   const auto mnist = mnist_images(directory, "train"), plain = plain_or_gz(directory / "images-idx3-ubyte");
   if (!mnist) return mnist.error();
   if (!plain) return plain.error();
   if (!mnist->empty()) return load_mnist(*mnist, number_names(kMnistClasses), options);
   if (!plain->empty()) return load_mnist(*plain, {}, options);
+  if (const fs::path images = prefixed_images(directory); !images.empty()) return load_mnist(images, {}, options);
+  const auto train = part_of_folder(directory, false);
+  if (!train) return train.error();
+  if (!train->empty()) return load_image_folder(*train, options);
   return load_image_folder(directory, options);
 }
 
 Result<Dataset> load_file(const fs::path& file, const DataOptions& options) {
   Result<std::string> bytes = read_plain_or_gzip(file);
   if (!bytes) return bytes.error();
-  if (is_npy(*bytes)) return load_npy(file, *bytes, options);
+  if (is_npy(*bytes)) {
+    Result<Dataset> dataset = load_npy(file, *bytes, options);
+    if (dataset && options.transpose) transpose_images(*dataset);
+    return dataset;
+  }
   if (is_image(*bytes))
     return Error{Error::Kind::usage,
                  fmt::format("{}: wanted a labelled data set, got one picture; try a folder with a sub-folder of "
@@ -102,12 +125,25 @@ Result<Dataset> load_file(const fs::path& file, const DataOptions& options) {
     bytes = std::string();
     return load_mnist(file, {}, options);
   }
-  Result<Dataset> dataset = parse_table(*bytes, file.string(), options);
+  Result<Dataset> dataset = parse_table(std::move(*bytes), file.string(), options);
   if (dataset) dataset->name = file.filename().string();
   return dataset;
 }
 
 }  // namespace
+
+Result<std::optional<std::string>> test_part_of(std::string_view source) {
+  const std::optional<std::string> none;
+  if (known_dataset(split_name(source).name) != nullptr) return none;
+  const auto folder = is_folder(source);
+  if (!folder) return folder.error();
+  if (!*folder) return none;
+  const auto mnist = mnist_images(source, "train");
+  if (!mnist) return mnist.error();
+  const auto test = part_of_folder(source, true);
+  if (!test) return test.error();
+  return mnist->empty() && !test->empty() ? std::optional(test->string()) : none;
+}
 
 Result<Dataset> load_dataset(std::string_view source, const DataOptions& options) {
   const SourceName name = split_name(source);
@@ -126,6 +162,11 @@ Result<Dataset> load_dataset(std::string_view source, const DataOptions& options
     for (const KnownDataset& one : known_datasets()) names.push_back(one.name);
     return Error{Error::Kind::usage,
                  fmt::format("data set '{}': no such name, file or directory{}", source, suggestion(name.name, names))};
+  }
+  if (dataset && options.task == Task::reconstruct) {
+    dataset->task = Task::reconstruct;
+    dataset->targets.clear();
+    dataset->target_names.clear();
   }
   if (dataset && dataset->is_image() && options.image_shape.size() == 3 && dataset->shape != options.image_shape)
     return fit_images(std::move(*dataset), options.image_shape);

@@ -11,21 +11,25 @@
 
 namespace soma {
 
-/// An array in C order. u1 stays bytes; f4, f8, i4 and i8 become doubles' worth of values: floats, or whole numbers exactly.
+/// An array in C order. u1 stays bytes; every other number becomes a float; as labels, numbers become doubles and whole ones exact
+/// integers too, and strings words.
 struct NpyArray {
   Shape extents;
   std::vector<std::uint8_t> bytes;
   std::vector<float> floats;
-  std::vector<std::int64_t> integers;  ///< besides floats, for u1, i4 and i8 and floats without a fraction: to be read as labels
+  std::vector<std::int64_t> integers;  ///< labels of which none has a fraction
+  std::vector<double> numbers;         ///< labels
+  std::vector<std::string> words;      ///< labels of type U or S
 };
 
 bool is_npy(std::string_view bytes);
 
-/// NumPy's format (numpy.lib.format). Refuses Fortran order, big-endian numbers, objects, more than 4 dimensions, values that are
-/// not finite, and a file longer or shorter than its header says. `labels` fills `integers` instead of floats and bytes.
+/// NumPy's format (numpy.lib.format): bool and numbers of 1 to 8 bytes, either endian, either order. Refuses objects, more than 4
+/// dimensions, values that are not finite, and a file longer or shorter than its header says.
 [[nodiscard]] Result<NpyArray> parse_npy(std::string_view bytes, std::string_view origin, bool labels = false);
 
-/// Samples [n, f], [n, h, w] or [n, h, w, c], labels from FILE.labels.npy beside it.
+/// Samples [n, f], [n, h, w] or [n, h, w, c]; targets [n] or [n, m] from FILE.labels.npy beside it, or y_train.npy beside
+/// X_train.npy; class names from FILE.classes.txt, a line each.
 [[nodiscard]] Result<Dataset> load_npy(const std::filesystem::path& file, std::string_view bytes, const DataOptions& options);
 
 /// The same without labels; one sample alone, [f], [h, w] or [h, w, c], is taken when it has options' image shape or columns.

@@ -124,6 +124,25 @@ Image ink(Image& image) {
 
 Image resized(const Image& image, const Shape& shape) { return scaled(with_channels(image, shape[0]), shape[1], shape[2]); }
 
+Image fitted(const Image& image, const Shape& shape, std::string_view fit) {
+  const std::int64_t height = shape[1], width = shape[2];
+  if (fit == "stretch" || image.height * width == image.width * height) return resized(image, shape);
+  // The side that decides: the one that would stick out for pad, the one that would fall short for crop.
+  const bool by_height = (image.height * width > image.width * height) == (fit == "pad");
+  const auto scaled = [](std::int64_t x, std::int64_t by, std::int64_t of) { return std::max<std::int64_t>(1, (x * by + of / 2) / of); };
+  const Shape inner = {shape[0], by_height ? height : scaled(image.height, width, image.width),
+                       by_height ? scaled(image.width, height, image.height) : width};
+  const Image small = resized(image, inner);
+  Image out{shape[0], height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(elements(shape)))};
+  const std::int64_t top = (height - inner[1]) / 2, left = (width - inner[2]) / 2;  // negative where it is cut
+  for (std::int64_t y = std::max<std::int64_t>(top, 0); y < std::min(height, top + inner[1]); ++y)
+    for (std::int64_t x = std::max<std::int64_t>(left, 0); x < std::min(width, left + inner[2]); ++x)
+      for (std::int64_t c = 0; c < shape[0]; ++c)
+        out.pixels[static_cast<std::size_t>((y * width + x) * shape[0] + c)] =
+            small.pixels[static_cast<std::size_t>(((y - top) * inner[2] + x - left) * shape[0] + c)];
+  return out;
+}
+
 Image as_mnist(const Image& original) {
   Image image = with_channels(original, 1);
   std::uint8_t background = border_median(image);

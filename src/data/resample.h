@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "soma/dataset.h"
@@ -18,6 +19,10 @@ struct Image {
 /// The image as {channels, height, width}: gray from colour by ITU-R BT.601 weights, then each axis by area averages when it
 /// shrinks and by linear interpolation when it grows.
 Image resized(const Image& image, const Shape& shape);
+
+/// The image as {channels, height, width} by "stretch" (resized), "pad" (scaled to fit inside, black around it) or "crop" (scaled to
+/// cover, the middle cut out).
+Image fitted(const Image& image, const Shape& shape, std::string_view fit);
 
 /// A digit on paper or on black → 28×28 white on black as MNIST was made (LeCun et al. 1998, section III.A): a bright border
 /// means dark ink and is inverted; then, unless it is 28×28 already, the ink is cut out, scaled into 20×20 keeping its aspect and

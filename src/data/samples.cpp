@@ -27,7 +27,7 @@ Result<Dataset> image_sample(std::string_view bytes, std::string_view origin, co
   if (reads_digits(options))
     image = as_mnist(*image);
   else if (options.image_shape.size() == 3)
-    image = resized(*image, options.image_shape);
+    image = fitted(*image, options.image_shape, options.fit);
   Dataset sample;
   sample.shape = {image->channels, image->height, image->width};
   sample.count = 1;
@@ -56,7 +56,7 @@ Result<Dataset> parse_samples(std::string_view bytes, std::string_view origin, c
   if (is_npy(bytes)) return npy_samples(bytes, origin, options);
   DataOptions unlabelled = options;
   unlabelled.labelled = false;
-  Result<Dataset> rows = parse_table(bytes, origin, unlabelled);
+  Result<Dataset> rows = parse_table(std::string(bytes), origin, unlabelled);
   if (rows && options.image_shape.size() == 3 && !rows->is_image())
     return Error{Error::Kind::data,
                  fmt::format("{}: wanted rows of {} numbers for images of {}, got {}", origin, elements(options.image_shape),

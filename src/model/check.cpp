@@ -16,10 +16,18 @@ std::string wanted(std::string_view what, std::string_view got) {
 
 bool is_affine(PreprocessKind kind) {
   return kind == PreprocessKind::divide || kind == PreprocessKind::standardise || kind == PreprocessKind::min_max ||
-         kind == PreprocessKind::mean_subtraction;
+         kind == PreprocessKind::mean_subtraction || kind == PreprocessKind::robust;
 }
 
 std::string output_problem(const Model& model, const Shape& output) {
+  if (model.task == Task::reconstruct) {
+    const auto seen = shape_after(model.preprocess, model.input);
+    return seen && elements(output) == elements(*seen) ? "" : wanted("as many outputs as a sample has numbers", to_string(output));
+  }
+  if (model.task != Task::classes) {
+    const bool fits = output.size() == 1 && output[0] == static_cast<std::int64_t>(model.target_names.size());
+    return fits ? "" : wanted(fmt::format("{} outputs, one per target", model.target_names.size()), to_string(output));
+  }
   const std::size_t classes = model.class_names.size();
   if (output.size() != 1) return wanted("a flat output", to_string(output));
   if (model.loss.codes.empty()) {
@@ -40,13 +48,22 @@ std::string output_problem(const Model& model, const Shape& output) {
 std::optional<Shape> shape_after(const Preprocess& preprocess, const Shape& raw) {
   Shape shape = raw;
   if (shape.size() != 1 && shape.size() != 3) return std::nullopt;
+  bool numbers_begun = false;  // what knows columns comes before
   for (const PreprocessStep& step : preprocess.steps) {
     const std::size_t size = static_cast<std::size_t>(elements(shape)), channels = static_cast<std::size_t>(shape[0]);
     const std::size_t numbers = step.divisor.size();
     if (step.offset.size() != numbers || is_affine(step.kind) == (numbers == 0)) return std::nullopt;
     if (numbers > 1 && numbers != channels && numbers != size) return std::nullopt;
+    if (step.kind == PreprocessKind::impute) {
+      if (shape.size() != 1 || step.fill.size() != size) return std::nullopt;
+      for (const std::int32_t place : step.indicators)
+        if (place < 0 || static_cast<std::size_t>(place) >= size) return std::nullopt;
+      shape[0] += std::ssize(step.indicators);
+    }
+    numbers_begun = numbers_begun || (step.kind != PreprocessKind::one_hot && step.kind != PreprocessKind::impute);
+    if (step.kind == PreprocessKind::impute && numbers_begun) return std::nullopt;
     if (step.kind != PreprocessKind::one_hot) continue;
-    if (&step != &preprocess.steps.front() || shape.size() != 1 || step.categories.size() != size) return std::nullopt;
+    if (numbers_begun || shape.size() != 1 || step.categories.size() != size) return std::nullopt;
     shape[0] = 0;
     for (const std::int32_t categories : step.categories) {
       if (categories < 0) return std::nullopt;

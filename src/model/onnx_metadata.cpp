@@ -16,8 +16,11 @@ using Json = nlohmann::ordered_json;
 using Words = std::map<std::string, std::string>;
 
 constexpr std::array kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
-                                         "midrange", "proportional", "one_hot"};
-constexpr std::array kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll"};
+                                         "midrange", "proportional", "one_hot", "impute",
+                                         "ordinal",  "robust",       "date"};
+constexpr std::array kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll",
+                                   "absolute",      "huber",     "quantile",             "auto"};
+constexpr std::array kTaskWords = {"classes", "values", "labels", "reconstruct"};
 
 /// A layer of every kind, fields at their defaults.
 std::vector<Layer> layers_of_every_kind() {
@@ -151,6 +154,15 @@ PreprocessStep step_of(const Json& json, const std::string& name, const GraphArr
     if (count < 0 || count > 1 << 24) problem = "no usable 'categories'";
     step.categories.push_back(static_cast<std::int32_t>(count));
   }
+  if (step.kind == PreprocessKind::impute) {
+    if (const onnx::TensorProto* fill = arrays.find(name + ".fill")) step.fill = float_values(*fill);
+    if (const onnx::TensorProto* places = arrays.find(name + ".indicators"))
+      for (const std::int64_t place : integer_values(*places)) {
+        if (place < 0 || place >= std::ssize(step.fill)) problem = "no usable 'indicators'";
+        step.indicators.push_back(static_cast<std::int32_t>(place));
+      }
+    return step;
+  }
   step.offset = affine_values(arrays.find(name + ".offset"));
   step.divisor = affine_values(arrays.find(name + ".divisor"));
   if (step.offset.empty()) step.offset.assign(step.divisor.size(), 0.0F);
@@ -168,11 +180,17 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
     if (step.kind == PreprocessKind::one_hot) steps.back()["categories"] = step.categories;
   }
   Json columns = Json::array();
-  for (const Column& column : model.columns) columns.push_back({{"name", column.name}, {"categories", column.categories}});
-  const Json loss = {{"kind", kLossWords[static_cast<std::size_t>(model.loss.kind)]},
+  for (const Column& column : model.columns) {
+    columns.push_back({{"name", column.name}, {"categories", column.categories}});
+    if (!column.date.empty()) columns.back()["date"] = column.date;
+    if (column.origin != 0) columns.back()["origin"] = column.origin;
+  }
+  Json loss = {{"kind", kLossWords[static_cast<std::size_t>(model.loss.kind)]},
                      {"label_smoothing", model.loss.label_smoothing},
                      {"class_weights", model.loss.class_weights},
                      {"codes", model.loss.codes}};
+  if (model.loss.kind == LossConfig::Kind::huber) loss["delta"] = model.loss.delta;
+  if (model.loss.kind == LossConfig::Kind::quantile) loss["quantile"] = model.loss.quantile;
   Words words = {{"soma.classes", Json(model.class_names).dump()},
                  {"soma.columns", columns.dump()},
                  {"soma.label", model.label_name},
@@ -181,6 +199,11 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
                  {"soma.network", network_json(resolved).dump()},
                  {"soma.preprocess", steps.dump()}};
   if (model.quantization) words["soma.precision"] = "int8";
+  if (model.fit != "stretch") words["soma.fit"] = model.fit;
+  if (model.task != Task::classes) {
+    words["soma.task"] = kTaskWords[static_cast<std::size_t>(model.task)];
+    words["soma.targets"] = Json(model.target_names).dump();
+  }
   return words;
 }
 
@@ -208,6 +231,7 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
   model.input = input;
   model.name = word("soma.name");
   model.label_name = word("soma.label");
+  if (const std::string fit = word("soma.fit"); fit == "pad" || fit == "crop") model.fit = fit;
   if (word("soma.precision") == "int8") model.quantization.emplace();  // its layers stay in the graph's arrays
   const Json network = parsed("soma.network", &Json::is_object);
   if (check("soma.network")) model.network = network_of(network, problem);
@@ -218,8 +242,16 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
     members("label_smoothing", model.loss.label_smoothing);
     members("class_weights", model.loss.class_weights);
     members("codes", model.loss.codes);
+    if (loss.contains("delta")) members("delta", model.loss.delta);
+    if (loss.contains("quantile")) members("quantile", model.loss.quantile);
   }
-  if (check("soma.loss")) {
+  if (check("soma.loss") && words.contains("soma.task")) {
+    const Json task = {{"task", word("soma.task")}, {"targets", parsed("soma.targets", &Json::is_array)}};
+    const Members members(task, problem);
+    model.task = static_cast<Task>(members.choice("task", kTaskWords));
+    members("targets", model.target_names);
+  }
+  if (check("soma.loss") && check("soma.targets")) {
     const Json classes = {{"classes", parsed("soma.classes", &Json::is_array)}};
     Members(classes, problem)("classes", model.class_names);
   }
@@ -228,6 +260,8 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
       const Members members(column, problem);
       members("name", model.columns.emplace_back().name);
       members("categories", model.columns.back().categories);
+      if (column.contains("date")) members("date", model.columns.back().date);
+      if (column.contains("origin")) members("origin", model.columns.back().origin);
     }
   if (check("soma.columns")) {
     const Json steps = parsed("soma.preprocess", &Json::is_array);

@@ -60,6 +60,31 @@ std::string one_hot(GraphBuilder& graph, const std::string& step, const std::str
   return step + ".y";
 }
 
+/// Gaps filled by Where(IsNaN(x), fill, x); indicators are IsNaN of their columns, behind all others.
+std::string impute(GraphBuilder& graph, const std::string& step, const std::string& x, const PreprocessStep& fitted) {
+  graph.add("IsNaN", {x}, step + ".missing");
+  const std::string fill = graph.floats(step + ".fill", {std::ssize(fitted.fill)}, fitted.fill);
+  const std::string filled = step + (fitted.indicators.empty() ? ".y" : ".filled");
+  graph.add("Where", {step + ".missing", fill, x}, filled);
+  if (fitted.indicators.empty()) return filled;
+  const std::vector<std::int64_t> places(fitted.indicators.begin(), fitted.indicators.end());
+  set_attribute(graph.add("Cast", {step + ".missing"}, step + ".numbers"), "to", std::int64_t{onnx::TensorProto::FLOAT});
+  set_attribute(graph.add("Gather", {step + ".numbers", graph.integers(step + ".indicators", places)}, step + ".told"), "axis",
+                std::int64_t{1});
+  set_attribute(graph.add("Concat", {filled, step + ".told"}, step + ".y"), "axis", std::int64_t{1});
+  return step + ".y";
+}
+
+/// z/√(1 + (z/3)²)
+std::string bend(GraphBuilder& graph, const std::string& step, const std::string& z) {
+  graph.add("Div", {z, graph.floats("soma.three", {}, std::array{3.0F})}, step + ".third");
+  graph.add("Mul", {step + ".third", step + ".third"}, step + ".square");
+  graph.add("Add", {step + ".square", graph.floats("soma.one", {}, std::array{1.0F})}, step + ".sum");
+  graph.add("Sqrt", {step + ".sum"}, step + ".root");
+  graph.add("Div", {z, step + ".root"}, step + ".bent");
+  return step + ".bent";
+}
+
 }  // namespace
 
 std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, GraphBuilder& graph) {
@@ -75,14 +100,24 @@ std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, Gra
       case PreprocessKind::standardise:
       case PreprocessKind::min_max:
       case PreprocessKind::mean_subtraction:
+      case PreprocessKind::robust:
         // What would change nothing is left out; reading puts it back.
         if (!all_are(fitted.offset, 0)) {
           graph.add("Sub", {x, affine_array(graph, step + ".offset", fitted.offset, shape)}, step + ".moved");
           x = step + ".moved";
-          if (all_are(fitted.divisor, 1)) break;
         }
-        graph.add("Div", {x, affine_array(graph, step + ".divisor", fitted.divisor, shape)}, step + ".y");
-        x = step + ".y";
+        if (x != step + ".moved" || !all_are(fitted.divisor, 1)) {
+          graph.add("Div", {x, affine_array(graph, step + ".divisor", fitted.divisor, shape)}, step + ".y");
+          x = step + ".y";
+        }
+        if (fitted.kind == PreprocessKind::robust) x = bend(graph, step, x);
+        break;
+      case PreprocessKind::impute:
+        x = impute(graph, step, x, fitted);
+        shape[0] += std::ssize(fitted.indicators);
+        break;
+      case PreprocessKind::ordinal:
+      case PreprocessKind::date:
         break;
       case PreprocessKind::midrange:
         graph.making(single);

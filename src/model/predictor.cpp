@@ -6,7 +6,8 @@
 
 #include "integer/executor.h"
 #include "model/check.h"
-#include "model/reading.h"
+#include "model/judge.h"
+#include "nn/loss.h"
 
 namespace soma {
 
@@ -15,6 +16,7 @@ struct Predictor::State {
   std::variant<Network, IntegerExecutor> network;
   std::int64_t max_batch;
   std::vector<float> x, y;
+  Shape seen, answered;  ///< one sample as the network reads it, and its output
 
   /// Calls use(first, rows, y of these rows) for all samples, max_batch at a time.
   template <class Use>
@@ -27,17 +29,6 @@ struct Predictor::State {
 
 namespace {
 
-bool worse(const Mistake& a, const Mistake& b) { return a.loss != b.loss ? a.loss > b.loss : a.sample < b.sample; }
-
-/// Keeps the `wanted` mistakes of the largest loss, the first of equal ones: a heap whose front is the least of them.
-void keep_worst(std::vector<Mistake>& kept, const Mistake& mistake, std::size_t wanted) {
-  kept.push_back(mistake);
-  std::push_heap(kept.begin(), kept.end(), worse);
-  if (kept.size() <= wanted) return;
-  std::pop_heap(kept.begin(), kept.end(), worse);
-  kept.pop_back();
-}
-
 Result<std::variant<Network, IntegerExecutor>> network_of(const Model& model, const ResolvedNetwork& resolved,
                                                           const NetworkOptions& options) {
   if (model.quantization) {
@@ -49,6 +40,24 @@ Result<std::variant<Network, IntegerExecutor>> network_of(const Model& model, co
   if (!network) return network.error();
   if (const auto set = network->set_parameters(model.parameters); !set) return set.error();
   return std::variant<Network, IntegerExecutor>(std::move(*network));
+}
+
+/// Row `row` of the last batch as a reconstruction is compared with it.
+void own_target(const auto& state, std::size_t row, float* values) {
+  as_own_target(state.seen, state.answered, state.x.data() + row * static_cast<std::size_t>(elements(state.seen)), values);
+}
+
+void read(const auto& state, std::size_t row, std::span<const float> y, Prediction& prediction) {
+  read_output(state.model, y, prediction);
+  if (state.model.task != Task::reconstruct) return;
+  std::vector<float> itself(y.size());
+  own_target(state, row, itself.data());
+  double sum = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const double off = static_cast<double>(prediction.values[i]) - static_cast<double>(itself[i]);
+    sum += off * off;
+  }
+  prediction.score = sum / static_cast<double>(y.size());
 }
 
 }  // namespace
@@ -71,7 +80,8 @@ Result<Predictor> Predictor::create(const Model& model, const NetworkOptions& op
   if (!network) return network.error();
   const auto floats = [&](std::int64_t row) { return std::vector<float>(static_cast<std::size_t>(options.max_batch * row)); };
   auto x = floats(elements(resolved->spec.input)), y = floats(elements(resolved->shapes.back()));
-  return Predictor(std::make_unique<State>(State{model, std::move(*network), options.max_batch, std::move(x), std::move(y)}));
+  return Predictor(std::make_unique<State>(State{model, std::move(*network), options.max_batch, std::move(x), std::move(y),
+                                                 resolved->spec.input, resolved->shapes.back()}));
 }
 
 template <class Use>
@@ -107,64 +117,44 @@ Result<std::vector<Prediction>> Predictor::predict(const Dataset& samples) {
   const std::size_t width = static_cast<std::size_t>(state_->output_size());
   const auto done = state_->each_batch(samples, [&](std::int64_t first, std::int64_t rows, std::span<const float> y) {
     for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
-      read_output(state_->model.loss, y.subspan(row * width, width), all[static_cast<std::size_t>(first) + row]);
+      read(*state_, row, y.subspan(row * width, width), all[static_cast<std::size_t>(first) + row]);
   });
   if (!done) return done.error();
   return all;
 }
 
-Result<Evaluation> Predictor::evaluate(const Dataset& labelled, std::size_t worst) {
+Result<Evaluation> Predictor::evaluate(const Dataset& known, std::size_t worst) {
   const Model& model = state_->model;
-  const std::string who = labelled.name.empty() ? "evaluate" : labelled.name;
-  const auto wrong = [&](std::string_view what) { return Error{Error::Kind::data, who + ": " + std::string(what)}; };
-  if (labelled.count < 1) return wrong("wanted at least one sample, got none; try another file");
-  if (labelled.labels.size() != static_cast<std::size_t>(labelled.count))
-    return wrong(fmt::format("wanted a label for each of {} samples, got {}; try data with labels", labelled.count,
-                             labelled.labels.size()));
-  if (labelled.class_names != model.class_names)
-    return wrong(fmt::format("wanted the model's {} classes ({}), got {} ({}); try the data it was trained on",
-                             model.class_names.size(), fmt::join(model.class_names, ", "), labelled.class_names.size(),
-                             fmt::join(labelled.class_names, ", ")));
-  const std::size_t classes = model.class_names.size();
-  for (const std::int32_t label : labelled.labels)
-    if (label < 0 || static_cast<std::size_t>(label) >= classes)
-      return wrong(fmt::format("wanted labels below {}, got {}; try data of the same classes", classes, label));
+  const std::string who = known.name.empty() ? "evaluate" : known.name;
+  if (known.count < 1) return Error{Error::Kind::data, who + ": wanted at least one sample, got none; try another file"};
+  if (const std::string problem = targets_problem(model, known); !problem.empty())
+    return Error{Error::Kind::data, fmt::format("{}: {}", who, problem)};
 
-  Evaluation evaluation;
-  evaluation.samples = labelled.count;
-  evaluation.confusion.assign(classes, std::vector<std::int64_t>(classes));
-  std::int64_t right = 0;
-  double loss = 0;
+  Judge judge(model, known, worst);
   Prediction prediction;
   const std::size_t width = static_cast<std::size_t>(state_->output_size());
-  const auto done = state_->each_batch(labelled, [&](std::int64_t first, std::int64_t rows, std::span<const float> y) {
+  std::vector<float> itself(model.task == Task::reconstruct ? width : 0);
+  const auto done = state_->each_batch(known, [&](std::int64_t first, std::int64_t rows, std::span<const float> y) {
     for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
       const auto outputs = y.subspan(row * width, width);
-      const std::int32_t label = labelled.labels[static_cast<std::size_t>(first) + row];
-      read_output(model.loss, outputs, prediction);
-      const double sample = sample_loss(model.loss, outputs, label);
-      loss += sample;
-      right += prediction.label == label ? 1 : 0;
-      if (prediction.label != label && worst > 0) {
-        const bool coded = !model.loss.codes.empty();
-        const double probability = prediction.probabilities[coded ? 0 : static_cast<std::size_t>(prediction.label)];
-        keep_worst(evaluation.worst, {first + static_cast<std::int64_t>(row), label, prediction.label, probability, sample},
-                   worst);
-      }
-      ++evaluation.confusion[static_cast<std::size_t>(label)][static_cast<std::size_t>(prediction.label)];
+      read(*state_, row, outputs, prediction);
+      if (model.task == Task::reconstruct) own_target(*state_, row, itself.data());
+      judge.add(first + static_cast<std::int64_t>(row), outputs, itself, prediction);
     }
   });
   if (!done) return done.error();
-  evaluation.accuracy = static_cast<double>(right) / static_cast<double>(labelled.count);
-  evaluation.loss = loss / static_cast<double>(labelled.count);
-  std::sort(evaluation.worst.begin(), evaluation.worst.end(), worse);
-  return evaluation;
+  return judge.evaluation();
 }
 
 DataOptions data_options(const Model& model) {
   DataOptions options;
   options.label = model.label_name;
+  if (model.task == Task::values || model.task == Task::labels) options.labels = model.target_names;
+  options.task = model.task;
+  options.fit = model.fit;
   options.class_names = model.class_names;
+  options.missing_cells = std::any_of(model.preprocess.steps.begin(), model.preprocess.steps.end(),
+                                      [](const PreprocessStep& step) { return step.kind == PreprocessKind::impute; });
   options.columns = model.columns;
   if (model.input.size() == 3) options.image_shape = model.input;
   return options;

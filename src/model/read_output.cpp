@@ -1,8 +1,8 @@
-// one row of network outputs → class, probabilities and loss, as the loss was defined in training.
+// one row of network outputs → class and probabilities, as the loss was defined in training.
 #include <algorithm>
 #include <cmath>
 
-#include "model/reading.h"
+#include "soma/model.h"
 
 namespace soma {
 namespace {
@@ -57,33 +57,23 @@ void read_output(const LossConfig& loss, std::span<const float> y, Prediction& p
       for (float& each : prediction.probabilities) each = static_cast<float>(sigmoid(each));
       return;
     case LossConfig::Kind::quadratic:
+    case LossConfig::Kind::absolute:
+    case LossConfig::Kind::huber:
+    case LossConfig::Kind::quantile:
+    case LossConfig::Kind::automatic:
       return;
   }
 }
 
-double sample_loss(const LossConfig& loss, std::span<const float> y, std::int32_t label) {
-  const auto target = [&](std::size_t output) {
-    if (!loss.codes.empty()) return loss.codes[static_cast<std::size_t>(label)];
-    return output == static_cast<std::size_t>(label) ? 1.0 : 0.0;
-  };
-  double sum = 0;
-  switch (loss.kind) {
-    case LossConfig::Kind::cross_entropy:
-      return log_sum_exp(y) - static_cast<double>(y[static_cast<std::size_t>(label)]);
-    case LossConfig::Kind::nll:
-      return -static_cast<double>(y[static_cast<std::size_t>(label)]);
-    case LossConfig::Kind::quadratic:
-      for (std::size_t i = 0; i < y.size(); ++i) sum += (y[i] - target(i)) * (y[i] - target(i));
-      break;
-    case LossConfig::Kind::binary_cross_entropy:
-      for (std::size_t i = 0; i < y.size(); ++i) {
-        // log(1 + e^y) − t·y, written so that neither e^y nor e^−y overflows.
-        const double value = y[i];
-        sum += std::max(value, 0.0) - target(i) * value + std::log1p(std::exp(-std::abs(value)));
-      }
-      break;
-  }
-  return sum / static_cast<double>(y.size());
+void read_output(const Model& model, std::span<const float> y, Prediction& prediction) {
+  if (model.task == Task::classes) return read_output(model.loss, y, prediction);
+  prediction.label = 0;
+  prediction.probabilities.clear();
+  prediction.values.clear();
+  auto& answer = model.task == Task::labels ? prediction.probabilities : prediction.values;
+  answer.assign(y.begin(), y.end());
+  if (model.loss.kind == LossConfig::Kind::binary_cross_entropy)
+    for (float& each : answer) each = static_cast<float>(sigmoid(each));
 }
 
 }  // namespace soma

@@ -76,9 +76,9 @@ Result<EventWriter> EventWriter::create(const std::filesystem::path& directory, 
 Result<void> EventWriter::epoch(const EpochRecord& record) {
   report::EventMessage event(wall_seconds(), record.epoch);
   event.scalar("loss/train", record.loss);
-  event.scalar("accuracy/train", record.accuracy);
+  if (!std::isnan(record.accuracy)) event.scalar("accuracy/train", record.accuracy);
   if (record.validation_loss) event.scalar("loss/validation", *record.validation_loss);
-  if (record.validation_accuracy) event.scalar("accuracy/validation", *record.validation_accuracy);
+  if (record.validation_accuracy && !std::isnan(*record.validation_accuracy)) event.scalar("accuracy/validation", *record.validation_accuracy);
   event.scalar("rate", record.rate);
   event.scalar("seconds", record.seconds);
   return state_->append(event);
@@ -94,7 +94,7 @@ Result<void> EventWriter::histograms(std::int64_t epoch, std::span<const Tensor>
 Result<void> EventWriter::test(std::int64_t epoch, const Evaluation& evaluation) {
   report::EventMessage event(wall_seconds(), epoch);
   event.scalar("loss/test", evaluation.loss);
-  event.scalar("accuracy/test", evaluation.accuracy);
+  for (const Metric& metric : evaluation.metrics) event.scalar(metric.name + "/test", metric.value);
   return state_->append(event);
 }
 

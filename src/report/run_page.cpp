@@ -37,11 +37,12 @@ std::string learning_curves(const RunFacts& facts) {
     loss.push_back(curve("validation", [&](const EpochRecord& r) { return number(r.validation_loss, 1); }));
     accuracy.push_back(curve("validation", [&](const EpochRecord& r) { return number(r.validation_accuracy, 100); }));
   }
+  const bool judged = !std::isnan(history.front().accuracy);  // some tasks know no right and wrong
   return "<div class=\"charts\">\n" + lines("Loss", "lower is better", std::move(loss)) +
-         lines("Accuracy", "%", std::move(accuracy)) +
+         (judged ? lines("Accuracy", "%", std::move(accuracy)) : "") +
          lines("Learning rate", "at the end of the epoch", {curve("rate", [](const EpochRecord& r) { return r.rate; })}) +
-         "</div>\n<p class=\"note\">Training loss and accuracy are those seen while the weights still changed, before each "
-         "step.</p>\n";
+         fmt::format("</div>\n<p class=\"note\">Training loss{} seen while the weights still changed, before each step.</p>\n",
+                     judged ? " and accuracy are those" : " is that");
 }
 
 namespace {
@@ -51,10 +52,14 @@ std::string headline(const RunFacts& facts) {
   const auto epochs = static_cast<std::int64_t>(run.history.size());
   std::vector<std::pair<std::string, std::string>> values;
   if (facts.evaluation != nullptr) {
-    values.emplace_back(percent(facts.evaluation->accuracy), "test accuracy");
+    if (!std::isnan(facts.evaluation->accuracy)) values.emplace_back(percent(facts.evaluation->accuracy), "test accuracy");
+    for (const Metric& metric : facts.evaluation->metrics)
+      if (metric.name == "r2" || metric.name == "rmse" || metric.name == "macro_f1" || metric.name == "roc_auc")
+        values.emplace_back(brief(metric.value), "test " + metric.name);
     values.emplace_back(brief(facts.evaluation->loss), "test loss");
   }
-  if (!run.history.empty()) values.emplace_back(percent(run.history.back().accuracy), "training accuracy");
+  if (!run.history.empty() && !std::isnan(run.history.back().accuracy))
+    values.emplace_back(percent(run.history.back().accuracy), "training accuracy");
   values.emplace_back(duration(run.train_seconds), epochs == 1 ? "to train 1 epoch" : fmt::format("to train {} epochs", epochs));
   const double seen = static_cast<double>(run.samples) * static_cast<double>(epochs);
   if (run.train_seconds > 0 && seen > 0) {

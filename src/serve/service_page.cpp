@@ -73,7 +73,7 @@ void Service::activations(http::Exchange& exchange, Call& call) {
   Engine& engine = model.batcher->engine();
   engine.fill(0, call.samples, 1, call.layout);
   const std::span<const float> y(engine.run(1), static_cast<std::size_t>(engine.output_size()));
-  read_output(model.version->model.loss, y, prediction_);
+  read_output(model.version->model, y, prediction_);
   const auto label = static_cast<std::size_t>(prediction_.label);
   const std::vector<std::string>& names = model.version->model.class_names;
 

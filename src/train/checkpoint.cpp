@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "core/number.h"
@@ -100,6 +101,25 @@ void visit_words(Words& words, RunPosition& at, OptimizerState& optimizer, Plate
   }
 }
 
+void visit_words(Words& words, DataFingerprint& data) {
+  words.field("data.count", data.count);
+  words.field("data.shape", data.shape);
+  words.field("data.names", data.names);
+  words.field("data.hash", data.hash);
+}
+
+/// What of the data is no longer as it was; "" when nothing is.
+std::string changed(const DataFingerprint& then, const DataFingerprint& now) {
+  const auto was = [](std::string_view what, std::string_view a, std::string_view b) {
+    const std::size_t most = 120;
+    return fmt::format("{} ({}), got {}", what, a.substr(0, most), b.substr(0, most));
+  };
+  if (then.shape != now.shape) return was("samples of the same shape", then.shape, now.shape);
+  if (then.count != now.count) return was("as many samples", then.count, now.count);
+  if (then.names != now.names) return was("the same names", then.names, now.names);
+  return then.hash != now.hash ? was("the same values", "hash " + then.hash, now.hash) : "";
+}
+
 void visit_words(Words& words, LossScale& scale) {
   words.field("loss_scale", scale.value);
   words.field("loss_scale.good_steps", scale.good_steps);
@@ -150,6 +170,8 @@ Result<void> write_checkpoint(const RunState& state, const std::filesystem::path
   visit_words(words, at, optimizer, plateau, rate, history);
   LossScale scale = state.loss_scale;
   if (state.half()) visit_words(words, scale);
+  DataFingerprint data = state.data_print;
+  visit_words(words, data);
   std::string config = fingerprint(state.config);
   words.field("config", config);
   contents.metadata = words.all();
@@ -170,12 +192,16 @@ Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file,
   visit_words(words, at, optimizer, plateau, rate, history);
   LossScale scale;
   if (state.half()) visit_words(words, scale);
+  DataFingerprint data;
+  visit_words(words, data);
   words.field("config", config);
   if (!words.missing().empty()) return fail(fmt::format("wanted a soma checkpoint, got a file without '{}'", words.missing()));
   if (config != fingerprint(state.config))
     return fail(
         "wanted the checkpoint of this config, got one of another; try --resume without changing the config (epochs and threads "
         "may change)");
+  if (const std::string what = changed(data, state.data_print); !what.empty())
+    return fail(fmt::format("wanted the data this run began with: {}; try a new --out directory", what));
   if (at.next < 0 || at.next > state.samples() || at.epoch < 0)
     return fail(fmt::format("wanted a position within {} samples, got {}", state.samples(), at.next));
   const std::vector<Tensor>& tensors = contents->tensors;
@@ -201,9 +227,9 @@ Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file,
 
 std::string history_csv(const std::vector<EpochRecord>& history) {
   std::string text = "epoch,loss,accuracy,validation_loss,validation_accuracy,rate,seconds\n";
-  const auto optional = [](const std::optional<double>& x) { return x ? fmt::format("{:.6f}", *x) : std::string(); };
+  const auto optional = [](const std::optional<double>& x) { return x && !std::isnan(*x) ? fmt::format("{:.6f}", *x) : std::string(); };
   for (const EpochRecord& r : history)
-    text += fmt::format("{},{:.6f},{:.6f},{},{},{:.9g},{:.3f}\n", r.epoch, r.loss, r.accuracy, optional(r.validation_loss),
+    text += fmt::format("{},{:.6f},{},{},{},{:.9g},{:.3f}\n", r.epoch, r.loss, optional(r.accuracy), optional(r.validation_loss),
                         optional(r.validation_accuracy), r.rate, r.seconds);
   return text;
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -46,8 +47,26 @@ class Checker {
 void check(Checker& ask, const DataConfig& data) {
   ask.fraction("data.test_fraction", data.test_fraction);
   ask.fraction("data.validation_fraction", data.validation_fraction);
+  ask.require(data.validation.empty() || data.validation_fraction == 0, "data.validation_fraction", "0 beside data.validation",
+              fmt::format("{}", data.validation_fraction));
+  ask.require(data.group.empty() || data.shuffle, "data.group", "data.shuffle = true with it", "false");
+  ask.require(data.delimiter.size() <= 1 || data.delimiter == "tab" || data.delimiter == "space" || data.delimiter == "\\t",
+              "data.delimiter", "one character, \"tab\" or \"space\"", fmt::format("'{}'", data.delimiter));
+  if (!data.decimal.empty()) ask.known("data.decimal", data.decimal, {".", ","});
+  if (!data.encoding.empty()) ask.known("data.encoding", data.encoding, {"utf-8", "utf-16", "latin-1"});
+  if (!data.color.empty()) ask.known("data.color", data.color, {"gray", "rgb"});
+  ask.known("data.fit", data.fit, {"pad", "crop", "stretch"});
+  ask.require(data.size.empty() || data.size.size() == 2, "data.size", "[height, width]",
+              fmt::format("{} numbers", data.size.size()));
+  for (const std::int64_t extent : data.size) ask.at_least("data.size", extent, 1);
   ask.at_least("data.count", data.count, 0);
   ask.at_least("data.limit", data.limit, 0);
+}
+
+bool is_number(const std::string& text) {
+  double value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return failure == std::errc() && end == text.data() + text.size() && std::isfinite(value);
 }
 
 void check(Checker& ask, const std::vector<PreprocessSpec>& steps) {
@@ -55,8 +74,10 @@ void check(Checker& ask, const std::vector<PreprocessSpec>& steps) {
     if (steps[i].kind == PreprocessKind::divide)
       ask.require(std::isfinite(steps[i].by) && steps[i].by != 0, "preprocess.by", "a number other than 0",
                   fmt::format("{}", steps[i].by));
-    if (steps[i].kind == PreprocessKind::one_hot)
-      ask.require(i == 0, "preprocess", "one_hot as the first step", fmt::format("it as step {}", i + 1));
+    if (steps[i].kind == PreprocessKind::impute)
+      ask.require(steps[i].with == "median" || steps[i].with == "mean" || steps[i].with == "most_frequent" ||
+                      is_number(steps[i].with),
+                  "preprocess.with", "\"median\", \"mean\", \"most_frequent\" or a number", fmt::format("\"{}\"", steps[i].with));
   }
 }
 
@@ -65,6 +86,13 @@ void check(Checker& ask, const Augment& augment) {
   ask.at_least("augment.rotate", augment.rotate, 0.0);
   ask.fraction("augment.scale", augment.scale);
   ask.at_least("augment.elastic", augment.elastic, 0.0);
+  for (const auto& [key, probability] : {std::pair{"augment.flip_horizontal", augment.flip_horizontal},
+                                         std::pair{"augment.flip_vertical", augment.flip_vertical}})
+    ask.require(probability >= 0 && probability <= 1, key, "a probability from 0 to 1", fmt::format("{}", probability));
+  ask.at_least("augment.crop", augment.crop, 0.0);
+  ask.at_least("augment.brightness", augment.brightness, 0.0);
+  ask.fraction("augment.contrast", augment.contrast);
+  ask.at_least("augment.noise", augment.noise, 0.0);
 }
 
 void check(Checker& ask, const Init& init, std::string_view key) {
@@ -85,10 +113,18 @@ void check(Checker& ask, const NetworkSpec& network) {
 
 void check(Checker& ask, const LossConfig& loss, const NetworkSpec& network) {
   using Kind = LossConfig::Kind;
-  const bool classes = loss.kind == Kind::cross_entropy || loss.kind == Kind::nll;
+  const bool by_task = loss.kind == Kind::automatic;
+  const bool classes = by_task || loss.kind == Kind::cross_entropy || loss.kind == Kind::nll;
   ask.fraction("loss.label_smoothing", loss.label_smoothing);
-  ask.require(loss.label_smoothing == 0 || loss.kind == Kind::cross_entropy, "loss.label_smoothing",
+  ask.require(loss.label_smoothing == 0 || by_task || loss.kind == Kind::cross_entropy, "loss.label_smoothing",
               "loss.kind = \"cross_entropy\" with it",
+              fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
+  double weights = 0;
+  for (const double weight : loss.class_weights) weights += weight;
+  ask.require(loss.class_weights.empty() || weights > 0, "loss.class_weights", "weights of which at least one is above 0", "0");
+  ask.above("loss.delta", loss.delta, 0);
+  ask.require(loss.quantile > 0 && loss.quantile < 1, "loss.quantile", "a number between 0 and 1", fmt::format("{}", loss.quantile));
+  ask.require(!loss.balanced || classes, "loss.class_weights", "loss.kind = \"cross_entropy\" or \"nll\" with them",
               fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
   ask.require(loss.class_weights.empty() || classes, "loss.class_weights", "loss.kind = \"cross_entropy\" or \"nll\" with them",
               fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
@@ -98,7 +134,7 @@ void check(Checker& ask, const LossConfig& loss, const NetworkSpec& network) {
               "loss.class_weights", "a weight above 0 for at least one class", "none");
   for (const double code : loss.codes) ask.require(std::isfinite(code), "loss.codes", "numbers", fmt::format("{}", code));
   ask.require(loss.codes.empty() || loss.codes.size() >= 2, "loss.codes", "one code per class, at least 2", "1");
-  ask.require(loss.codes.empty() || !classes, "loss.codes", "loss.kind = \"quadratic\" with them",
+  ask.require(loss.codes.empty() || by_task || !classes, "loss.codes", "loss.kind = \"quadratic\" with them",
               fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
   if (network.nodes.empty()) return;
 
@@ -187,7 +223,7 @@ void check(Checker& ask, const TrainConfig& train, const DataConfig& data, const
                 std::to_string(train.accumulate));
   }
   ask.at_least("train.early_stopping", train.early_stopping, 0);
-  ask.require(train.early_stopping == 0 || data.validation_fraction > 0, "train.early_stopping",
+  ask.require(train.early_stopping == 0 || data.validation_fraction > 0 || !data.validation.empty(), "train.early_stopping",
               "a validation split to watch (data.validation_fraction above 0)", "none");
   ask.at_least("train.min_delta", train.min_delta, 0.0);
   ask.above("train.checkpoint_seconds", train.checkpoint_seconds, 0);

@@ -20,28 +20,44 @@ struct HeightWidth {
   std::int64_t &h, &w;
 };
 
-/// A count, or the word "classes" for 0.
+/// A count, or the word "classes" or "targets" for 0.
 struct CountOrClasses {
   std::int64_t& count;
 };
 
-/// A column's name, or its index written as a number.
-struct NameOrIndex {
-  std::string& name;
+/// A column's name, or its index written as a number; or a list of several.
+struct NamesOrIndices {
+  std::string& one;
+  std::vector<std::string>& several;
+};
+
+/// A word, or a number kept as it was written.
+struct WordOrNumber {
+  std::string& text;
+};
+
+/// A weight for each class, or the word "balanced".
+struct WeightsOrBalanced {
+  std::vector<double>& weights;
+  bool& balanced;
 };
 
 // The words of each enumeration, in its order.
-inline constexpr std::array<std::string_view, 4> kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll"};
+inline constexpr std::array<std::string_view, 8> kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll",
+                                                                     "absolute",      "huber",     "quantile",             "auto"};
+inline constexpr std::array<std::string_view, 4> kTaskWords = {"classes", "values", "labels", "reconstruct"};
 inline constexpr std::array<std::string_view, 9> kOptimizerWords = {"sgd",     "momentum", "nesterov", "adagrad", "adadelta",
                                                                     "rmsprop", "adam",     "adamw",    "nadam"};
 inline constexpr std::array<std::string_view, 6> kScheduleWords = {"constant", "step",      "exponential",
                                                                    "cosine",   "one_cycle", "plateau"};
-inline constexpr std::array<std::string_view, 7> kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
-                                                                     "midrange", "proportional", "one_hot"};
+inline constexpr std::array<std::string_view, 11> kPreprocessWords = {"divide", "standardise", "min_max", "mean_subtraction",
+                                                                      "midrange", "proportional", "one_hot", "impute",
+                                                                      "ordinal", "robust", "date"};
 inline constexpr std::array<std::string_view, 4> kInitWords = {"he", "xavier", "lecun", "uniform"};
 inline constexpr std::array<std::string_view, 2> kDistributionWords = {"normal", "uniform"};
 
 inline std::span<const std::string_view> words(LossConfig::Kind) { return kLossWords; }
+inline std::span<const std::string_view> words(Task) { return kTaskWords; }
 inline std::span<const std::string_view> words(OptimizerConfig::Kind) { return kOptimizerWords; }
 inline std::span<const std::string_view> words(ScheduleConfig::Kind) { return kScheduleWords; }
 inline std::span<const std::string_view> words(PreprocessKind) { return kPreprocessWords; }
@@ -69,8 +85,24 @@ void fields(DataConfig& x, Visit&& visit) {
   visit("test", x.test);
   visit("test_fraction", x.test_fraction);
   visit("validation_fraction", x.validation_fraction);
-  visit("label", NameOrIndex{x.label});
+  visit("validation", x.validation);
+  visit("shuffle", x.shuffle);
+  visit("label", NamesOrIndices{x.label, x.labels});
+  visit("task", x.task);
+  visit("group", x.group);
+  visit("weights", x.weights);
   visit("header", x.header);
+  visit("delimiter", x.delimiter);
+  visit("decimal", x.decimal);
+  visit("encoding", x.encoding);
+  visit("columns", x.columns);
+  visit("ignore", x.ignore);
+  visit("missing", x.missing);
+  visit("size", x.size);
+  visit("color", x.color);
+  visit("fit", x.fit);
+  visit("skip_bad", x.skip_bad);
+  visit("transpose", x.transpose);
   visit("count", x.count);
   visit("limit", x.limit);
 }
@@ -80,6 +112,8 @@ void fields(PreprocessSpec& x, Visit&& visit) {
   visit("kind", x.kind);
   visit("by", x.by);
   visit("per_feature", x.per_feature);
+  visit("with", WordOrNumber{x.with});
+  visit("indicator", x.indicator);
 }
 
 template <class Visit>
@@ -88,6 +122,12 @@ void fields(Augment& x, Visit&& visit) {
   visit("rotate", x.rotate);
   visit("scale", x.scale);
   visit("elastic", x.elastic);
+  visit("flip_horizontal", x.flip_horizontal);
+  visit("flip_vertical", x.flip_vertical);
+  visit("crop", x.crop);
+  visit("brightness", x.brightness);
+  visit("contrast", x.contrast);
+  visit("noise", x.noise);
 }
 
 template <class Visit>
@@ -174,7 +214,9 @@ template <class Visit>
 void fields(LossConfig& x, Visit&& visit) {
   visit("kind", x.kind);
   visit("label_smoothing", x.label_smoothing);
-  visit("class_weights", x.class_weights);
+  visit("class_weights", WeightsOrBalanced{x.class_weights, x.balanced});
+  visit("delta", x.delta);
+  visit("quantile", x.quantile);
   visit("codes", x.codes);
 }
 

@@ -117,16 +117,49 @@ class Reader {
     take(node, present, name);
     value = present;
   }
-  void take(const toml::node& node, NameOrIndex value, const std::string& name) {
-    if (const auto* index = node.as_integer())
-      value.name = std::to_string(index->get());
-    else if (node.is_string())
-      take(node, value.name, name);
+  void take(const toml::node& node, std::optional<Task>& value, const std::string& name) {
+    const auto* text = node.as_string();
+    value.reset();
+    if (text != nullptr && text->get() == "auto") return;
+    Task task{};
+    take(node, task, name);
+    value = task;
+  }
+  void take(const toml::node& node, NamesOrIndices value, const std::string& name) {
+    value.one.clear();
+    value.several.clear();
+    const auto column = [&](const toml::node& entry, std::string& text) {
+      if (const auto* index = entry.as_integer())
+        text = std::to_string(index->get());
+      else if (entry.is_string())
+        take(entry, text, name);
+      else
+        wanted(entry, name, "a column's name or index, or a list of them");
+    };
+    const auto* list = node.as_array();
+    if (list == nullptr) return column(node, value.one);
+    for (const toml::node& entry : *list) column(entry, value.several.emplace_back());
+  }
+  void take(const toml::node& node, WordOrNumber value, const std::string& name) {
+    if (const auto* whole = node.as_integer())
+      value.text = std::to_string(whole->get());
+    else if (const auto* number = node.as_floating_point())
+      value.text = fmt::format("{}", number->get());
     else
-      wanted(node, name, "a column's name or index");
+      take(node, value.text, name);
+  }
+  void take(const toml::node& node, WeightsOrBalanced value, const std::string& name) {
+    const auto* text = node.as_string();
+    value.balanced = text != nullptr && text->get() == "balanced";
+    if (value.balanced)
+      value.weights.clear();
+    else if (text != nullptr)
+      wanted(node, name, "a list of numbers, or \"balanced\"");
+    else
+      take(node, value.weights, name);
   }
   void take(const toml::node& node, CountOrClasses value, const std::string& name) {
-    if (const auto* text = node.as_string(); text != nullptr && text->get() == "classes")
+    if (const auto* text = node.as_string(); text != nullptr && (text->get() == "classes" || text->get() == "targets"))
       value.count = 0;
     else if (const auto* number = node.as_integer(); number != nullptr && number->get() > 0)
       value.count = number->get();

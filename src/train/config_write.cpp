@@ -36,8 +36,8 @@ std::string value(HeightWidth extents) {
   return extents.h == extents.w ? value(extents.h) : fmt::format("[{}, {}]", extents.h, extents.w);
 }
 std::string value(CountOrClasses size) { return size.count == 0 ? "\"classes\"" : value(size.count); }
-std::string value(NameOrIndex column) { return toml_string(column.name); }
 std::string value(Node& node);
+std::string value(WordOrNumber word) { return toml_string(word.text); }
 
 template <class T>
 std::string value(T& member);
@@ -49,6 +49,11 @@ std::string value(std::vector<T>& entries) {
   for (T& entry : entries) text += lines ? fmt::format("\n  {},", value(entry)) : (text.empty() ? "" : ", ") + value(entry);
   return lines && !entries.empty() ? "[" + text + "\n]" : "[" + text + "]";
 }
+
+std::string value(NamesOrIndices columns) {
+  return columns.several.empty() ? toml_string(columns.one) : value(columns.several);
+}
+std::string value(WeightsOrBalanced weights) { return weights.balanced ? "\"balanced\"" : value(weights.weights); }
 
 template <class T>
 std::string value(std::optional<T>& present) {

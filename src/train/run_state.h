@@ -16,6 +16,7 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/strategy.h"
+#include "train/target_buffer.h"
 
 namespace soma {
 
@@ -36,12 +37,13 @@ struct RunPosition {
 struct RunState {
   Config config;
   const RunData* data;
+  DataFingerprint data_print;  ///< of the training part: a checkpoint goes on with the same data alone
   Team team;
   Kernels<float> kernels;  ///< the target's, with train.precision's products
   Net<float> net;
   Batches batches;
   std::optional<Batches> validation;
-  std::vector<std::int32_t> labels;  ///< of one batch
+  TargetBuffer targets;              ///< of one batch
   Block<float> state0, state1;       ///< optimizer state, laid out as the trained parameters
   Block<float> best;                 ///< early stopping: the parameters of the best epoch so far, once has_best()
   OptimizerState optimizer;
@@ -64,6 +66,9 @@ struct RunState {
   void scale_up(float* dy, std::int64_t n) const {
     if (half()) kernels.scale(static_cast<float>(loss_scale.value), dy, n);
   }
+
+  /// What a progress line says of `sum` over `count` samples: NaN where the task knows no right and wrong.
+  [[nodiscard]] double accuracy(const LossSum& sum, std::int64_t count) const;
 
   Result<void> step();
   /// An optimizer step over the next batches of this epoch, by a strategy, or where it is null by the team.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "kernels/half.h"
 #include "soma/device.h"
@@ -35,17 +36,23 @@ Team team_for(const Strategy& strategy, int threads) {
 RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, const Kernels<float>& target, int threads)
     : config(resolved),
       data(&run_data),
+      data_print(fingerprint(run_data.train)),
       team(team_for(*find_strategy(resolved.train.strategy), threads)),
       kernels(half() ? with_half_products(target) : target),
       net(std::move(plan), kernels, team),
       batches(run_data.train, run_data.preprocess, resolved.augment, resolved.train.seed, true),
-      labels(static_cast<std::size_t>(resolved.train.batch)),
+      targets(run_data.train, net.plan().network.spec.input, net.plan().network.shapes.back(), net.plan().max_batch),
       state0(state_arrays(rule_of(resolved.optimizer.kind)) > 0 ? net.plan().trained_end : 0),
       state1(state_arrays(rule_of(resolved.optimizer.kind)) > 1 ? net.plan().trained_end : 0),
       best(resolved.train.early_stopping > 0 ? net.plan().parameter_end : 0) {
   if (data->validation) validation.emplace(*data->validation, data->preprocess, Augment{}, 0, false);
   constexpr std::int64_t kRecords = 4096;  // the end of an epoch asks for no memory either, in runs of any sensible length
   history.reserve(static_cast<std::size_t>(std::min(config.train.epochs, kRecords)));
+}
+
+double RunState::accuracy(const LossSum& sum, std::int64_t count) const {
+  const bool right_or_wrong = data->train.task == Task::classes || data->train.task == Task::labels;
+  return right_or_wrong ? static_cast<double>(sum.correct) / static_cast<double>(count) : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::int64_t RunState::steps_per_epoch() const {
@@ -79,11 +86,11 @@ Result<void> RunState::step_by(SampleStrategy* by) {
 Result<void> RunState::batch(std::int64_t number, bool fused) {
   const std::int64_t rows = std::min(config.train.batch, samples() - at.next);
   share(team, rows, batches.row_size(), [&](std::int64_t begin, std::int64_t end, int) {
-    batches.fill(at.next + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
+    targets.fill(batches, at.next + begin, end - begin, net.input(), begin);
   });
   const Net<float>::Mode mode{true, config.train.seed, static_cast<std::uint64_t>(at.batch)};
   net.forward(rows, mode);
-  const LossSum sum = loss_and_gradient(config.loss, net.output(), labels.data(), rows, net.output_size(), net.output_gradient());
+  const LossSum sum = loss_and_gradient(config.loss, net.output(), targets.targets(), rows, net.output_size(), net.output_gradient());
   if (!std::isfinite(sum.loss)) {
     const int node = net.first_not_finite(rows);
     const std::string where = node < 0 ? "the loss"
@@ -171,10 +178,10 @@ Result<LossSum> RunState::validate() {
   for (std::int64_t first = 0; first < validation->count(); first += config.train.batch) {
     const std::int64_t rows = std::min(config.train.batch, validation->count() - first);
     share(team, rows, batches.row_size(), [&](std::int64_t begin, std::int64_t end, int) {
-      validation->fill(first + begin, end - begin, net.input() + begin * batches.row_size(), labels.data() + begin);
+      targets.fill(*validation, first + begin, end - begin, net.input(), begin);
     });
     net.forward(rows, {});
-    sum += loss_and_gradient<float>(config.loss, net.output(), labels.data(), rows, net.output_size(), nullptr);
+    sum += loss_and_gradient<float>(config.loss, net.output(), targets.targets(), rows, net.output_size(), nullptr);
   }
   return sum;
 }
@@ -183,7 +190,7 @@ Result<void> RunState::end_epoch() {
   EpochRecord record;
   record.epoch = at.epoch + 1;
   record.loss = at.sum.mean();
-  record.accuracy = static_cast<double>(at.sum.correct) / static_cast<double>(samples());
+  record.accuracy = accuracy(at.sum, samples());
   record.rate = rate;
   record.seconds = at.seconds;
   double judged = record.loss;
@@ -191,7 +198,7 @@ Result<void> RunState::end_epoch() {
     const auto sum = validate();
     if (!sum) return sum.error();
     record.validation_loss = judged = sum->mean();
-    record.validation_accuracy = static_cast<double>(sum->correct) / static_cast<double>(validation->count());
+    record.validation_accuracy = accuracy(*sum, validation->count());
   }
   history.push_back(record);
   observe_loss(config.schedule, judged, plateau);

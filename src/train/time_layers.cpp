@@ -43,7 +43,7 @@ std::vector<LayerTime> time_layers(RunState& state, int passes) {
   const std::int64_t rows = std::min(state.config.train.batch, state.samples());
   Batches first(state.data->train, state.data->preprocess, {}, 0, false);
   first.begin_epoch(0);
-  first.fill(0, rows, net.input(), state.labels.data());
+  state.targets.fill(first, 0, rows, net.input(), 0);
 
   // Batch norm moves its running statistics in a training pass: they are put back.
   const std::vector<float> kept(net.parameters(), net.parameters() + net.plan().parameter_end);
@@ -56,7 +56,7 @@ std::vector<LayerTime> time_layers(RunState& state, int passes) {
     const Net<float>::Mode mode{true, state.config.train.seed, static_cast<std::uint64_t>(pass)};
     net.forward(rows, mode, seconds.data());
     for (std::size_t i = 0; i < steps; ++i) forward[i].push_back(seconds[i]);
-    loss_and_gradient(state.config.loss, net.output(), state.labels.data(), rows, net.output_size(), net.output_gradient());
+    loss_and_gradient(state.config.loss, net.output(), state.targets.targets(), rows, net.output_size(), net.output_gradient());
     net.backward(rows, mode, false, seconds.data());
     for (std::size_t i = 0; i < steps; ++i) backward[i].push_back(seconds[i]);
   }

@@ -11,9 +11,19 @@
 #include "soma/train.h"
 #include "train/run_state.h"
 #include "train/time_layers.h"
+#include "train/units.h"
 
 namespace soma {
 namespace {
+
+/// samples / (classes · samples of the class): every class counts the same.
+std::vector<double> balanced_weights(const Dataset& data) {
+  std::vector<double> counts(data.class_names.size());
+  for (const std::int32_t label : data.labels) ++counts[static_cast<std::size_t>(label)];
+  for (double& count : counts)
+    count = count > 0 ? static_cast<double>(data.count) / (static_cast<double>(counts.size()) * count) : 0;
+  return counts;
+}
 
 std::int64_t trained_parameters(const Plan& plan) {
   std::int64_t count = 0;
@@ -69,10 +79,20 @@ Result<ResolvedNetwork> resolve_network(Config& config, const RunData& data) {
   if (config.network.input != shape)
     return Error{Error::Kind::usage, fmt::format("network: wanted samples of {}, got {} from {}; try leaving network.input out",
                                                  to_string(config.network.input), to_string(shape), data.train.name)};
+  const Task task = data.train.task;
+  auto loss = loss_for(config.loss, task);
+  if (!loss) return loss.error();
+  config.loss = std::move(*loss);
   const auto classes = static_cast<std::int64_t>(data.train.class_names.size());
-  auto network = resolve(config.network, config.loss.codes.empty() ? classes : 1);
+  const std::int64_t targets = task == Task::classes       ? (config.loss.codes.empty() ? classes : 1)
+                               : task == Task::reconstruct ? elements(shape)
+                                                           : std::ssize(data.train.target_names);
+  auto network = resolve(config.network, targets);
   if (!network) return network.error();
-  if (auto fits = check_loss(config.loss, elements(network->shapes.back()), classes); !fits) return fits.error();
+  const std::int64_t outputs = elements(network->shapes.back());
+  if (auto fits = task == Task::classes ? check_loss(config.loss, outputs, classes) : check_outputs(task, outputs, targets); !fits)
+    return fits.error();
+  if (config.loss.balanced) config.loss.class_weights = balanced_weights(data.train);
   if (auto trains = check_weights(config.loss, data); !trains) return trains.error();
   if (auto trains = check_batches(config.train, *network, data.train.count); !trains) return trains.error();
   config.network = network->spec;
@@ -133,7 +153,7 @@ Result<Progress> Trainer::step() {
   } else {
     progress.samples = s.at.next;
     progress.loss = s.at.sum.mean();
-    progress.accuracy = static_cast<double>(s.at.sum.correct) / static_cast<double>(s.at.next);
+    progress.accuracy = s.accuracy(s.at.sum, s.at.next);
     progress.seconds = s.at.seconds;
   }
   return progress;
@@ -178,9 +198,13 @@ Model Trainer::model() const {
   model.network = s.config.network;
   model.parameters = s.net.published(s.has_best() ? s.best.data() : s.net.parameters());
   model.class_names = s.data->train.class_names;
+  model.task = s.data->train.task;
+  model.target_names = s.data->train.target_names;
   model.loss = s.config.loss;
   model.columns = s.data->train.columns;
   model.label_name = s.data->train.label_name;
+  model.fit = s.config.data.fit;
+  put_into_units(model, s.data->value_offset, s.data->value_scale);
   return model;
 }
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "model/reading.h"
+#include "nn/loss.h"
 #include "model/zoo.h"
 
 namespace soma {

@@ -12,14 +12,14 @@ Replica::Replica(const RunState& run, std::int64_t rows)
     : state0(run.state0.size()),
       state1(run.state1.size()),
       net_(make_plan(run.net.plan().network, rows, PlanFor::training).value(), run.net.kernels(), alone_),
-      labels_(static_cast<std::size_t>(rows)) {}
+      targets_(run.data->train, net_.plan().network.spec.input, net_.plan().network.shapes.back(), rows) {}
 
 bool Replica::gradient(const RunState& run, std::int64_t first, std::int64_t rows, std::int64_t pass, LossOf of) {
-  run.batches.fill(first, rows, net_.input(), labels_.data());
+  targets_.fill(run.batches, first, rows, net_.input(), 0);
   const Net<float>::Mode mode{true, run.config.train.seed, static_cast<std::uint64_t>(pass)};
   net_.forward(rows, mode);
   const LossSum batch =
-      loss_and_gradient(run.config.loss, net_.output(), labels_.data(), rows, net_.output_size(), net_.output_gradient(), of);
+      loss_and_gradient(run.config.loss, net_.output(), targets_.targets(), rows, net_.output_size(), net_.output_gradient(), of);
   sum += batch;
   samples += rows;
   finite = finite && std::isfinite(batch.loss);

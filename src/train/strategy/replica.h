@@ -35,7 +35,7 @@ class Replica {
  private:
   Team alone_{1};
   Net<float> net_;
-  std::vector<std::int32_t> labels_;
+  TargetBuffer targets_;
 };
 
 std::vector<std::unique_ptr<Replica>> make_replicas(const RunState& run, std::int64_t rows);
