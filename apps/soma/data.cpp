@@ -66,9 +66,9 @@ void print_targets(const Dataset& data) {
   for (std::size_t i = 0; i < data.target_names.size(); ++i) {
     const Spread s = spread(data.targets, i, data.target_names.size());
     const double mean = s.sum / all;
-    rows.push_back(data.task == Task::labels
-                       ? Row{data.target_names[i], grouped(static_cast<std::int64_t>(s.sum)), percent(mean)}
-                       : Row{data.target_names[i], number(static_cast<double>(s.low)), number(mean), number(static_cast<double>(s.high))});
+    rows.push_back(data.task == Task::labels ? Row{data.target_names[i], grouped(static_cast<std::int64_t>(s.sum)), percent(mean)}
+                                             : Row{data.target_names[i], number(static_cast<double>(s.low)), number(mean),
+                                                   number(static_cast<double>(s.high))});
   }
   if (data.task == Task::labels) return print_table(stdout, {"label", "samples", "share"}, rows, "lrr");
   if (!rows.empty()) print_table(stdout, {"value", "least", "mean", "most"}, rows, "lrrr");
@@ -80,14 +80,19 @@ void print_columns(const Dataset& data) {
   for (std::size_t i = 0; i < data.columns.size(); ++i) {
     const Column& column = data.columns[i];
     const Spread s = spread(data.floats, i, data.columns.size());
-    Row row = {column.name, !column.categories.empty() ? "words" : !column.date.empty() ? "date" : "number",
+    Row row = {column.name,
+               !column.categories.empty() ? "words"
+               : !column.date.empty()     ? "date"
+                                          : "number",
                s.missing > 0 ? grouped(s.missing) : "–"};
     if (!column.categories.empty()) {
       constexpr std::size_t kShown = 3;
       std::string words;
-      for (std::size_t w = 0; w < std::min(kShown, column.categories.size()); ++w) words += (w > 0 ? ", " : "") + column.categories[w];
-      row.insert(row.end(), {"", "", "", fmt::format("{}: {}{}", column.categories.size(), words,
-                                                     column.categories.size() > kShown ? ", …" : "")});
+      for (std::size_t w = 0; w < std::min(kShown, column.categories.size()); ++w)
+        words += (w > 0 ? ", " : "") + column.categories[w];
+      row.insert(
+          row.end(),
+          {"", "", "", fmt::format("{}: {}{}", column.categories.size(), words, column.categories.size() > kShown ? ", …" : "")});
     } else if (s.count > 0) {
       row.insert(row.end(), {number(static_cast<double>(s.low) + column.origin),
                              number(s.sum / static_cast<double>(s.count) + column.origin),

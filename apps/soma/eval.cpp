@@ -77,7 +77,8 @@ Result<Dataset> held_out(const std::string& directory) {
 
 Result<Dataset> data_for(const Options& options, const Model& model, const std::string& source) {
   if (source.empty() && is_directory(options.model)) return held_out(options.model);
-  if (source.empty()) return Error{Error::Kind::usage, "eval: wanted --data NAME|PATH, or the directory of a run, got a model alone"};
+  if (source.empty())
+    return Error{Error::Kind::usage, "eval: wanted --data NAME|PATH, or the directory of a run, got a model alone"};
   DataOptions wanted = data_options(model);
   if (!options.label.empty()) {
     wanted.label = options.label;
@@ -127,7 +128,8 @@ int evaluate(const Options& options) {
 void add_eval(CLI::App& program, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("eval", "Measure a model on labelled data");
-  command->add_option("MODEL", options->model, "A model.onnx, or a run's directory, whose held-out part it is then measured on")->required();
+  command->add_option("MODEL", options->model, "A model.onnx, or a run's directory, whose held-out part it is then measured on")
+      ->required();
   command->add_option("--data", options->data, "A data set's name or path; of a bare name, its test split")
       ->type_name("NAME|PATH");
   command->add_option("--label", options->label, "The label column of a CSV: its name or index")->type_name("NAME");

@@ -23,6 +23,8 @@ struct Subject {
   ResolvedNetwork network;
   std::vector<std::string> class_names, preprocess;
   bool int8 = false;
+  Task task = Task::classes;
+  std::vector<std::string> target_names = {};  ///< of values or labels
 };
 
 std::string kind_name(PreprocessKind kind) {
@@ -41,6 +43,14 @@ std::string kind_name(PreprocessKind kind) {
       return "proportional";
     case PreprocessKind::one_hot:
       return "one_hot";
+    case PreprocessKind::impute:
+      return "impute";
+    case PreprocessKind::ordinal:
+      return "ordinal";
+    case PreprocessKind::robust:
+      return "robust";
+    case PreprocessKind::date:
+      return "date";
   }
   return "";
 }
@@ -56,7 +66,15 @@ Result<Subject> from_model(const std::string& file, Changed changed) {
   if (!model) return model.error();
   Result<ResolvedNetwork> network = resolve(model->network, static_cast<std::int64_t>(model->class_names.size()));
   if (!network) return network.error();
-  Subject subject{model->name, file, model->input, std::move(*network), model->class_names, {}, model->quantization.has_value()};
+  Subject subject{model->name,
+                  file,
+                  model->input,
+                  std::move(*network),
+                  model->class_names,
+                  {},
+                  model->quantization.has_value(),
+                  model->task,
+                  model->target_names};
   for (const PreprocessStep& step : model->preprocess.steps) subject.preprocess.push_back(describe(step));
   return subject;
 }
@@ -69,7 +87,8 @@ Result<Subject> from_config(const Config& config, const std::string& source) {
   if (!trainer) return trainer.error();
   Result<ResolvedNetwork> network = resolve(trainer->config().network);
   if (!network) return network.error();
-  Subject subject{config.name, source, data->train.shape, std::move(*network), data->train.class_names, {}};
+  Subject subject{config.name, source, data->train.shape, std::move(*network),     data->train.class_names,
+                  {},          false,  data->train.task,  data->train.target_names};
   for (const PreprocessStep& step : data->preprocess.steps) subject.preprocess.push_back(describe(step));
   return subject;
 }
@@ -108,7 +127,12 @@ void print_subject(const Subject& subject, const std::vector<LayerSummary>& laye
   fmt::print("input       {}\n", to_string(subject.input));
   fmt::print("preprocess  {}\n", none_or(subject.preprocess));
   if (subject.int8) fmt::print("precision   int8: bytes between layers, sums in 32 bits\n");
-  fmt::print("classes     {}: {}\n", subject.class_names.size(), none_or(subject.class_names));
+  if (subject.task == Task::classes)
+    fmt::print("classes     {}: {}\n", subject.class_names.size(), none_or(subject.class_names));
+  else if (subject.task == Task::reconstruct)
+    fmt::print("answers     the sample itself\n");
+  else
+    fmt::print("{:<11} {}: {}\n", task_name(subject.task), subject.target_names.size(), none_or(subject.target_names));
   std::vector<Row> rows;
   rows.reserve(layers.size() + 1);
   for (const LayerSummary& layer : layers)
@@ -134,6 +158,8 @@ nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSu
           {"input", subject.input},
           {"preprocess", subject.preprocess},
           {"class_names", subject.class_names},
+          {"task", task_name(subject.task)},
+          {"target_names", subject.target_names},
           {"precision", subject.int8 ? "int8" : "fp32"},
           {"layers", std::move(rows)},
           {"parameters", sum.parameters},

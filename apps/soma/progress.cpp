@@ -37,9 +37,8 @@ std::string progress_line(const Progress& progress, int width) {
   std::string head = fmt::format("epoch {}/{} ", progress.epoch, progress.epochs);
   std::string tail = fmt::format(" {:3.0f} %", 100 * done);
   const std::array<std::string, 5> details = {
-      fmt::format("  loss {:.4f}", progress.loss), accuracy(progress.accuracy),
-      fmt::format("  {} left", duration(left)), fmt::format("  {}/s", grouped(static_cast<std::int64_t>(rate))),
-      fmt::format("  rate {:.3g}", progress.rate)};
+      fmt::format("  loss {:.4f}", progress.loss), accuracy(progress.accuracy), fmt::format("  {} left", duration(left)),
+      fmt::format("  {}/s", grouped(static_cast<std::int64_t>(rate))), fmt::format("  rate {:.3g}", progress.rate)};
   const int fixed = display_width(head) + display_width(tail);
   int used = fixed + kShortestBar;
   for (const std::string& detail : details) {

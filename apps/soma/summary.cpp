@@ -61,7 +61,8 @@ std::string targets(const RunData& data) {
 std::vector<std::string> summary(const RunData& data) {
   std::vector<std::string> lines = {
       fmt::format("data: {}: {} rows, {}", data.train.name,
-                  grouped(data.train.count + data.test.count + (data.validation ? data.validation->count : 0)), inputs(data.train)),
+                  grouped(data.train.count + data.test.count + (data.validation ? data.validation->count : 0)),
+                  inputs(data.train)),
       targets(data)};
   std::string words;
   const bool numbered = std::none_of(data.preprocess.steps.begin(), data.preprocess.steps.end(),
@@ -69,11 +70,13 @@ std::vector<std::string> summary(const RunData& data) {
   for (const Column& column : data.train.columns)
     if (numbered && !column.categories.empty() && words.size() < 60) words += (words.empty() ? "" : ", ") + column.name;
   if (!words.empty())
-    lines.push_back(fmt::format("words as numbers in their order: {}; {{ kind = \"one_hot\" }} in preprocess makes columns of them", words));
+    lines.push_back(
+        fmt::format("words as numbers in their order: {}; {{ kind = \"one_hot\" }} in preprocess makes columns of them", words));
   for (const PreprocessStep& step : data.preprocess.steps)
     if (step.kind == PreprocessKind::impute)
-      lines.push_back(fmt::format("cells without a value are filled{}",
-                                  step.indicators.empty() ? "" : fmt::format(", with {} columns that tell where", step.indicators.size())));
+      lines.push_back(
+          fmt::format("cells without a value are filled{}",
+                      step.indicators.empty() ? "" : fmt::format(", with {} columns that tell where", step.indicators.size())));
   lines.insert(lines.end(), data.notes.begin(), data.notes.end());
   if (lines.size() > kMostLines) {
     const std::size_t more = lines.size() - kMostLines + 1;

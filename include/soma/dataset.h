@@ -33,8 +33,8 @@ enum class Task { classes, values, labels, reconstruct };
 /// "classes", "values", "labels", "reconstruct".
 std::string_view task_name(Task task);
 
-/// Samples in memory with what is to be said of them. Images stay bytes, tables are floats: exactly one of `bytes` and `floats` is filled.
-/// A table's cell without a value is NaN, until preprocessing fills it.
+/// Samples in memory with what is to be said of them. Images stay bytes, tables are floats: exactly one of `bytes` and `floats`
+/// is filled. A table's cell without a value is NaN, until preprocessing fills it.
 ///
 ///   bytes, floats  [count, height, width, channels] or [count, features]   (channels last, as files have it)
 ///   labels         task classes: [count], each in [0, class_names.size()); may also be there for reconstruct, to judge scores
@@ -102,12 +102,13 @@ struct DataOptions {
 
 /// One data set from a name ("mnist", "mnist:test", "iris", "digits", "digits:test") or a path: an IDX image file (its label
 /// file is found beside it), a directory with the four MNIST files, a CSV, an NPY (labels beside it as NAME.labels.npy) or a
-/// folder with one sub-folder of PNG/JPEG per class (a folder with train/ and test/ is its train/). Names are looked for in the directories of $SOMA_DATA (colon-separated),
+/// folder with one sub-folder of PNG/JPEG per class (a folder with train/ and test/ is its train/). Names are looked for in the
+/// directories of $SOMA_DATA (colon-separated),
 /// ~/.cache/soma, and /usr/share. Fails with one line that names file, place, what was wanted and what was there.
 [[nodiscard]] Result<Dataset> load_dataset(std::string_view source, const DataOptions& options = {});
 
-/// The held-out part that lies beside a source of training data: DIR/test (or DIR/val) of a folder that holds train/ as well; nothing
-/// where there is none.
+/// The held-out part that lies beside a source of training data: DIR/test (or DIR/val) of a folder that holds train/ as well;
+/// nothing where there is none.
 [[nodiscard]] Result<std::optional<std::string>> test_part_of(std::string_view source);
 
 /// Samples without labels from PNG, JPEG, CSV and NPY files, in the order given; `labels` stays empty.
@@ -136,8 +137,9 @@ struct KnownDataset {
 [[nodiscard]] Result<void> write_idx(const Dataset& dataset, const std::filesystem::path& images,
                                      const std::filesystem::path& labels);
 
-/// Writes a data set as CSV that load_dataset reads back: a header, classes and words by their names, what is missing as empty cells.
-/// The label comes first and is called "label" (batch files read that), or last where a table has a name of its own for it.
+/// Writes a data set as CSV that load_dataset reads back: a header, classes and words by their names, what is missing as empty
+/// cells. The label comes first and is called "label" (batch files read that), or last where a table has a name of its own for
+/// it.
 [[nodiscard]] Result<void> write_csv(const Dataset& dataset, const std::filesystem::path& file);
 
 /// A table of whole numbers from 0 to 255 as gray images: square where the number of features is a square, else one row high.
@@ -149,8 +151,8 @@ struct SplitOptions {
   bool shuffle = true;  ///< false: the last samples go to the second part
 };
 
-/// Samples [0, count) split in two by a seeded shuffle that keeps the class proportions; `fraction` goes to the second. Samples of
-/// one group stay together.
+/// Samples [0, count) split in two by a seeded shuffle that keeps the class proportions; `fraction` goes to the second. Samples
+/// of one group stay together.
 struct Split {
   Dataset first, second;
 };
@@ -173,14 +175,15 @@ enum class PreprocessKind {
   date,              ///< what DataOptions::dates does while reading
 };
 
-/// One step as a config asks for it. date, impute, one_hot and ordinal come before all others. `per_feature` fits one number per feature instead of one per channel;
-/// unset means per feature for tables, per channel for images.
+/// One step as a config asks for it. date, impute, one_hot and ordinal come before all others. `per_feature` fits one number per
+/// feature instead of one per channel; unset means per feature for tables, per channel for images.
 struct PreprocessSpec {
   PreprocessKind kind = PreprocessKind::divide;
   double by = 255;
   std::optional<bool> per_feature;
-  std::string with = "median";  ///< impute: "median", "mean", "most_frequent" or a number; columns of words take the most frequent
-  bool indicator = false;       ///< impute
+  std::string with =
+      "median";            ///< impute: "median", "mean", "most_frequent" or a number; columns of words take the most frequent
+  bool indicator = false;  ///< impute
   bool operator==(const PreprocessSpec&) const = default;
 };
 
@@ -213,15 +216,15 @@ struct Preprocess {
 
 /// Random distortion of training images, drawn anew each epoch. Everything 0 = off.
 struct Augment {
-  double shift = 0;    ///< up to this many pixels in x and y
-  double rotate = 0;   ///< up to this many degrees
-  double scale = 0;    ///< factor in [1 − scale, 1 + scale]
-  double elastic = 0;  ///< largest displacement of the elastic field, pixels
+  double shift = 0;                               ///< up to this many pixels in x and y
+  double rotate = 0;                              ///< up to this many degrees
+  double scale = 0;                               ///< factor in [1 − scale, 1 + scale]
+  double elastic = 0;                             ///< largest displacement of the elastic field, pixels
   double flip_horizontal = 0, flip_vertical = 0;  ///< probability
-  double crop = 0;        ///< padded by so many pixels of its border, then cut back at a random place
-  double brightness = 0;  ///< added: up to this share of the range, 255 for bytes and 1 for floats
-  double contrast = 0;    ///< factor in [1 − contrast, 1 + contrast] about the picture's mean
-  double noise = 0;       ///< deviation of normal noise, share of the range
+  double crop = 0;                                ///< padded by so many pixels of its border, then cut back at a random place
+  double brightness = 0;                          ///< added: up to this share of the range, 255 for bytes and 1 for floats
+  double contrast = 0;                            ///< factor in [1 − contrast, 1 + contrast] about the picture's mean
+  double noise = 0;                               ///< deviation of normal noise, share of the range
   bool operator==(const Augment&) const = default;
 };
 

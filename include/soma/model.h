@@ -50,9 +50,9 @@ struct Model {
   std::vector<std::string> class_names;
   Task task = Task::classes;
   std::vector<std::string> target_names;  ///< of values or labels, one per output
-  LossConfig loss;              ///< tells how outputs are read: logits, log-probabilities, values near codes
-  std::vector<Column> columns;  ///< tables only
-  std::string label_name;       ///< tables only
+  LossConfig loss;                        ///< tells how outputs are read: logits, log-probabilities, values near codes
+  std::vector<Column> columns;            ///< tables only
+  std::string label_name;                 ///< tables only
   std::string fit = "stretch";  ///< pictures only: how those of another shape are brought to `input`, as DataOptions has it
   /// Set: the parameters are on the grid it describes, and the model is computed in 8 bits wherever it is used.
   std::optional<Quantization> quantization;
@@ -77,10 +77,11 @@ enum class Seal { whole, none };
 
 /// What a model says of one sample.
 struct Prediction {
-  std::int32_t label = 0;            ///< task classes: index into class_names
-  std::vector<float> probabilities;  ///< one per class or label (which holds from 0.5 on), or the outputs as they are: gives_probabilities()
-  std::vector<float> values;         ///< task values: one per target, in its own unit
-  double score = 0;                  ///< task reconstruct: mean square of what is off, after preprocessing
+  std::int32_t label = 0;  ///< task classes: index into class_names
+  std::vector<float>
+      probabilities;  ///< one per class or label (which holds from 0.5 on), or the outputs as they are: gives_probabilities()
+  std::vector<float> values;  ///< task values: one per target, in its own unit
+  double score = 0;           ///< task reconstruct: mean square of what is off, after preprocessing
 };
 
 /// A sample the model was wrong about.

@@ -20,7 +20,7 @@ namespace soma {
 /// One row of history.csv. Loss and accuracy are those seen while training, before each step's update. Both losses are what the
 /// run makes small, class weights and label smoothing included, penalties not.
 struct EpochRecord {
-  std::int64_t epoch = 0;  ///< 1-based
+  std::int64_t epoch = 0;         ///< 1-based
   double loss = 0, accuracy = 0;  ///< accuracy of classes or labels; NaN for other tasks
   std::optional<double> validation_loss, validation_accuracy;
   double rate = 0;     ///< learning rate of the last step
@@ -64,8 +64,8 @@ struct LayerTime {
 };
 
 /// The data of a run: loaded, limited and split as config.data says, preprocessing fitted on `train`.
-/// Values are standardised in `train` and `validation`: (value − offset) / scale of each, fitted on the training part; `test` keeps
-/// its units, and so do the answers of the model.
+/// Values are standardised in `train` and `validation`: (value − offset) / scale of each, fitted on the training part; `test`
+/// keeps its units, and so do the answers of the model.
 struct RunData {
   Dataset train, test;  ///< test: of no samples when nothing is held out
   std::optional<Dataset> validation;

@@ -50,11 +50,12 @@ Result<void> write_csv(const Dataset& dataset, const std::filesystem::path& file
   line([&](std::size_t i) { return cell(targets[i]); },
        [&](std::size_t i) { return dataset.columns.empty() ? fmt::format("pixel{}", i) : cell(dataset.columns[i].name); });
   for (std::size_t row = 0; row < static_cast<std::size_t>(dataset.count); ++row)
-    line([&](std::size_t i) {
-      return dataset.labels.empty() ? fmt::format("{}", dataset.targets[row * width + i])
-                                    : cell(dataset.class_names[static_cast<std::size_t>(dataset.labels[row])]);
-    },
-         [&](std::size_t i) { return input_cell(dataset, row * size + i, i); });
+    line(
+        [&](std::size_t i) {
+          return dataset.labels.empty() ? fmt::format("{}", dataset.targets[row * width + i])
+                                        : cell(dataset.class_names[static_cast<std::size_t>(dataset.labels[row])]);
+        },
+        [&](std::size_t i) { return input_cell(dataset, row * size + i, i); });
   return write_file(file, text);
 }
 

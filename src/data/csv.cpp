@@ -82,8 +82,8 @@ Result<bool> CsvReader::next(std::vector<Cell>& record) {
   while (true) {
     Result<bool> more = record_of(record);
     if (!more || !*more) return more;
-    const bool comment = !record[0].quoted && record[0].text.starts_with('#') && dialect_.fields > 0 &&
-                         record.size() != dialect_.fields;
+    const bool comment =
+        !record[0].quoted && record[0].text.starts_with('#') && dialect_.fields > 0 && record.size() != dialect_.fields;
     if (!comment) return true;
     ++comments_;
   }

@@ -175,8 +175,9 @@ std::optional<double> parse_number(std::string_view text) {
   if (failure == std::errc::result_out_of_range) {
     // from_chars does not say which way: a number that is too small has a negative exponent or begins with zeros.
     const std::size_t exponent = text.find_first_of("eE");
-    const bool small = exponent != std::string_view::npos ? text[exponent + 1] == '-'
-                                                          : std::min(text.find_first_of("123456789"), text.size()) > text.find('.');
+    const bool small = exponent != std::string_view::npos
+                           ? text[exponent + 1] == '-'
+                           : std::min(text.find_first_of("123456789"), text.size()) > text.find('.');
     return small ? std::optional(0.0) : std::nullopt;
   }
   if (failure != std::errc() || !std::isfinite(value)) return std::nullopt;
@@ -236,8 +237,8 @@ Result<Dialect> find_dialect(std::string_view text, std::string_view origin, con
   if (lines.empty()) return Error{Error::Kind::data, fmt::format("{}: wanted rows, got an empty file", origin)};
   if (!options.delimiter.empty())
     dialect.separator = options.delimiter == "tab" || options.delimiter == "\\t" ? '\t'
-                        : options.delimiter == "space"                          ? ' '
-                                                                                : options.delimiter[0];
+                        : options.delimiter == "space"                           ? ' '
+                                                                                 : options.delimiter[0];
   else if (dialect.start == 0)
     dialect.separator = find_separator(lines, dialect.quote);
   dialect.decimal = options.decimal.empty() ? find_decimal(lines, dialect.separator, dialect.quote) : options.decimal[0];

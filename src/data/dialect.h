@@ -12,7 +12,7 @@ namespace soma {
 
 /// How a table of text is written.
 struct Dialect {
-  char separator = ',';    ///< ' ' stands for any run of blanks
+  char separator = ',';  ///< ' ' stands for any run of blanks
   char quote = '"';
   char decimal = '.';
   std::size_t fields = 0;  ///< of a record; lines that begin with '#' and have another number are comments. 0 = unknown

@@ -98,8 +98,8 @@ double at_share(const std::vector<float>& sorted, double share) {
   return a + (b - a) * (place - std::floor(place));
 }
 
-// RealMLP's robust scaling (Holzmüller, Grinsztajn, Steinwart 2024): quartiles a distance of 1 apart; where they are equal the whole
-// range is 2 wide.
+// RealMLP's robust scaling (Holzmüller, Grinsztajn, Steinwart 2024): quartiles a distance of 1 apart; where they are equal the
+// whole range is 2 wide.
 void fit_robust(PreprocessStep& step, const Preprocess& fitted, const Dataset& train) {
   const auto size = static_cast<std::size_t>(elements(preprocessed_shape(fitted, train.shape)));
   std::vector<std::vector<float>> columns(size);
@@ -142,7 +142,8 @@ Result<void> fit_impute(PreprocessStep& step, const PreprocessSpec& spec, const 
     present.clear();
     for (std::size_t at = f; at < train.floats.size(); at += size)
       if (!std::isnan(train.floats[at])) present.push_back(train.floats[at]);
-    if (present.size() < static_cast<std::size_t>(train.count) && spec.indicator) step.indicators.push_back(static_cast<std::int32_t>(f));
+    if (present.size() < static_cast<std::size_t>(train.count) && spec.indicator)
+      step.indicators.push_back(static_cast<std::int32_t>(f));
     const auto number = parse_number(spec.with);
     const bool words = !train.columns[f].categories.empty();
     if (number && !words) {

@@ -95,7 +95,8 @@ Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin) {
                              static_cast<unsigned char>(bytes[1])));
   const std::size_t size = size_of(bytes[2]);
   if (size == 0)
-    return wrong(fmt::format("wanted IDX values of type 08, 09, 0B, 0C, 0D or 0E, got {:02X}", static_cast<unsigned char>(bytes[2])));
+    return wrong(
+        fmt::format("wanted IDX values of type 08, 09, 0B, 0C, 0D or 0E, got {:02X}", static_cast<unsigned char>(bytes[2])));
   const std::size_t dimensions = static_cast<unsigned char>(bytes[3]);
   if (dimensions < 1 || dimensions > kMostDimensions)
     return wrong(fmt::format("wanted 1 to {} IDX dimensions, got {}", kMostDimensions, dimensions));

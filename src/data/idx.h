@@ -19,8 +19,8 @@ struct IdxArray {
   std::vector<double> numbers;
 };
 
-/// Wants the magic 0x00 0x00 TYPE DIMENSIONS (08 u1, 09 i1, 0B i2, 0C i4, 0D f4, 0E f8), DIMENSIONS big-endian lengths, and exactly
-/// as many bytes as they promise.
+/// Wants the magic 0x00 0x00 TYPE DIMENSIONS (08 u1, 09 i1, 0B i2, 0C i4, 0D f4, 0E f8), DIMENSIONS big-endian lengths, and
+/// exactly as many bytes as they promise.
 [[nodiscard]] Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin);
 
 /// Images [n, h, w] or [n, h, w, c] (or rows [n, f]) and their labels [n].

@@ -98,7 +98,8 @@ Result<Image> decode_png(std::string_view bytes, std::string_view origin) {
   image.pixels.reserve(static_cast<std::size_t>((stored - 1) * height * width));
   for (std::size_t at = 0; at < values.size(); at += static_cast<std::size_t>(stored))
     for (std::int64_t c = 0; c + 1 < stored; ++c)
-      image.pixels.push_back(over_white(values[at + static_cast<std::size_t>(c)], values[at + static_cast<std::size_t>(stored) - 1]));
+      image.pixels.push_back(
+          over_white(values[at + static_cast<std::size_t>(c)], values[at + static_cast<std::size_t>(stored) - 1]));
   return image;
 }
 

@@ -16,8 +16,9 @@ bool is_image(std::string_view bytes);
 /// Bytes that decoding this picture takes at most, as its header says; a little for one that has none.
 std::size_t memory_to_decode(std::string_view bytes);
 
-/// Gray stays gray, everything else becomes red, green, blue, upright as EXIF says; transparent places become white, 16 bits their
-/// high byte, gamma is let be: the pixels Pillow gives. Refuses damaged files, and sides beyond 16384 or more than 2²⁶ pixels.
+/// Gray stays gray, everything else becomes red, green, blue, upright as EXIF says; transparent places become white, 16 bits
+/// their high byte, gamma is let be: the pixels Pillow gives. Refuses damaged files, and sides beyond 16384 or more than 2²⁶
+/// pixels.
 [[nodiscard]] Result<Image> decode_image(std::string_view bytes, std::string_view origin);
 
 }  // namespace soma

@@ -101,7 +101,8 @@ Result<bool> add_picture(const fs::path& file, const DataOptions& options, Pictu
   if (!bytes) return bytes.error();
   Result<Image> image = decode_image(*bytes, file.string());
   if (!image) {
-    if (!options.skip_bad) return Error{image.error().kind, image.error().message + "; --set data.skip_bad=true leaves such files out"};
+    if (!options.skip_bad)
+      return Error{image.error().kind, image.error().message + "; --set data.skip_bad=true leaves such files out"};
     ++pictures.left_out[bytes->empty() ? "empty" : "damaged"];
     return false;
   }
@@ -115,8 +116,9 @@ Shape common_shape(const Pictures& pictures, const DataOptions& options) {
   if (options.image_shape.size() == 3) return options.image_shape;
   const bool colour = options.color.empty() ? pictures.colour : options.color == "rgb";
   if (options.size.size() == 2) return {colour ? 3 : 1, options.size[0], options.size[1]};
-  const auto commonest = std::max_element(pictures.sizes.begin(), pictures.sizes.end(),
-                                          [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto commonest = std::max_element(pictures.sizes.begin(), pictures.sizes.end(), [](const auto& a, const auto& b) {
+    return a.second <= b.second;
+  });  // of equals the largest
   return {colour ? 3 : 1, commonest->first.first, commonest->first.second};
 }
 
@@ -136,8 +138,8 @@ void describe(const Pictures& pictures, const DataOptions& options, Dataset& dat
   for (const auto& [size, count] : pictures.sizes)
     if (size.first != dataset.shape[1] || size.second != dataset.shape[2]) differ += count;
   if (differ > 0)
-    dataset.notes.push_back(fmt::format("{} of {} pictures have another size and were brought to {}×{} ({})", differ, dataset.count,
-                                        dataset.shape[1], dataset.shape[2], options.fit));
+    dataset.notes.push_back(fmt::format("{} of {} pictures have another size and were brought to {}×{} ({})", differ,
+                                        dataset.count, dataset.shape[1], dataset.shape[2], options.fit));
   if (!pictures.left_out.empty()) dataset.notes.push_back("left out: " + listed(pictures.left_out));
 }
 
@@ -167,9 +169,10 @@ Result<Dataset> load_image_folder(const fs::path& directory, const DataOptions& 
     Counts others;
     if (const Result<void> listed_all = pictures_below(folder, files, others); !listed_all) return listed_all.error();
     if (files.empty() && !others.empty())
-      return Error{Error::Kind::data, fmt::format("{}: wanted PNG or JPEG pictures, got {}; try converting them, or another place for "
-                                                  "the folder",
-                                                  folder.string(), listed(others))};
+      return Error{Error::Kind::data,
+                   fmt::format("{}: wanted PNG or JPEG pictures, got {}; try converting them, or another place for "
+                               "the folder",
+                               folder.string(), listed(others))};
     for (const auto& [what, count] : others) pictures.left_out[what] += count;
     if (files.empty()) {
       ++pictures.left_out["empty folder"];

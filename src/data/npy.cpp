@@ -12,7 +12,6 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <type_traits>
 
 #include "core/text.h"
 #include "data/encoding.h"
@@ -141,9 +140,9 @@ using Taker = Result<void> (*)(std::string_view, const Header&, bool, bool, NpyA
 /// Reads the numbers of a type, "f4" without its byte order; null for others.
 Taker taker(std::string_view type) {
   static constexpr std::pair<std::string_view, Taker> kTypes[] = {
-      {"b1", take<std::uint8_t>},  {"u1", take<std::uint8_t>},  {"i1", take<std::int8_t>},   {"u2", take<std::uint16_t>},
-      {"i2", take<std::int16_t>},  {"u4", take<std::uint32_t>}, {"i4", take<std::int32_t>},  {"u8", take<std::uint64_t>},
-      {"i8", take<std::int64_t>},  {"f2", take<Half>},          {"f4", take<float>},         {"f8", take<double>}};
+      {"b1", take<std::uint8_t>}, {"u1", take<std::uint8_t>},  {"i1", take<std::int8_t>},  {"u2", take<std::uint16_t>},
+      {"i2", take<std::int16_t>}, {"u4", take<std::uint32_t>}, {"i4", take<std::int32_t>}, {"u8", take<std::uint64_t>},
+      {"i8", take<std::int64_t>}, {"f2", take<Half>},          {"f4", take<float>},        {"f8", take<double>}};
   for (const auto& [name, take_it] : kTypes)
     if (name == type) return take_it;
   return nullptr;
@@ -212,8 +211,8 @@ Result<NpyArray> parse_npy(std::string_view bytes, std::string_view origin, bool
   if (!header)
     return wrong(origin, "wanted an NPY header with descr, fortran_order and shape of at most 4 dimensions, got another");
   const bool swapped = header->type.starts_with('>');
-  const std::string_view type =
-      header->type.substr(header->type.find_first_not_of("<>|=") == std::string_view::npos ? 0 : header->type.find_first_not_of("<>|="));
+  const std::string_view type = header->type.substr(
+      header->type.find_first_not_of("<>|=") == std::string_view::npos ? 0 : header->type.find_first_not_of("<>|="));
   const Taker take_values = taker(type);
   const bool words = labels && type.size() > 1 && (type[0] == 'U' || type[0] == 'S') && header->extents.size() == 1;
   std::size_t size = type.empty() ? 0 : static_cast<std::size_t>(type.back() - '0');
@@ -223,8 +222,9 @@ Result<NpyArray> parse_npy(std::string_view bytes, std::string_view origin, bool
     size = size > 1 << 16 ? 0 : type[0] == 'U' ? size * 4 : size;
   }
   if (size == 0 || (take_values == nullptr && !words))
-    return wrong(origin, fmt::format("wanted numbers of type b1, u1 to u8, i1 to i8 or f2 to f8, got '{}'; try array.astype('f4')",
-                                     header->type.substr(0, 20)));
+    return wrong(origin,
+                 fmt::format("wanted numbers of type b1, u1 to u8, i1 to i8 or f2 to f8, got '{}'; try array.astype('f4')",
+                             header->type.substr(0, 20)));
   if (header->extents.size() > kMostDimensions)
     return wrong(origin, fmt::format("wanted at most {} dimensions, got {}", kMostDimensions, header->extents.size()));
 
@@ -324,7 +324,8 @@ Result<void> set_targets(Dataset& dataset, NpyArray array, const std::string& or
                          const std::vector<std::string>& names) {
   Shape& extents = array.extents;
   if (extents.size() == 2 && extents[1] == 1) extents.pop_back();
-  if (extents.empty() || extents.size() > 2) return wrong(origin, fmt::format("wanted labels [n] or [n, m], got {}", to_string(extents)));
+  if (extents.empty() || extents.size() > 2)
+    return wrong(origin, fmt::format("wanted labels [n] or [n, m], got {}", to_string(extents)));
   if (extents[0] != dataset.count)
     return wrong(origin, fmt::format("wanted {} labels, one per sample, got {}", dataset.count, extents[0]));
   if (!array.words.empty()) return set_words(dataset, array.words, origin, names);
@@ -346,7 +347,8 @@ Result<void> set_targets(Dataset& dataset, NpyArray array, const std::string& or
     return set_labels(dataset, array.integers, origin, names);
   }
   dataset.task = options.task.value_or(zeros_and_ones(array) ? Task::labels : Task::values);
-  if (dataset.task == Task::labels && !zeros_and_ones(array)) return wrong(origin, "wanted 0 or 1 for each label, got other numbers");
+  if (dataset.task == Task::labels && !zeros_and_ones(array))
+    return wrong(origin, "wanted 0 or 1 for each label, got other numbers");
   const auto width = static_cast<std::size_t>(wide ? extents[1] : 1);
   dataset.target_names = names.size() == width ? names : number_names(static_cast<std::int64_t>(width));
   dataset.targets.assign(array.numbers.begin(), array.numbers.end());
@@ -388,7 +390,8 @@ Result<Dataset> load_npy(const std::filesystem::path& file, std::string_view byt
   if (names.empty()) names = lines_of(names_file.replace_extension(".classes.txt"));
   DataOptions as_classes = options;
   if (options.task == Task::reconstruct) as_classes.task = Task::classes;
-  if (const Result<void> set = set_targets(dataset, std::move(*targets), labels.string(), as_classes, names); !set) return set.error();
+  if (const Result<void> set = set_targets(dataset, std::move(*targets), labels.string(), as_classes, names); !set)
+    return set.error();
   if (options.task == Task::reconstruct) dataset.task = Task::reconstruct;
   return dataset;
 }

@@ -11,8 +11,8 @@
 
 namespace soma {
 
-/// An array in C order. u1 stays bytes; every other number becomes a float; as labels, numbers become doubles and whole ones exact
-/// integers too, and strings words.
+/// An array in C order. u1 stays bytes; every other number becomes a float; as labels, numbers become doubles and whole ones
+/// exact integers too, and strings words.
 struct NpyArray {
   Shape extents;
   std::vector<std::uint8_t> bytes;

@@ -129,7 +129,9 @@ Image fitted(const Image& image, const Shape& shape, std::string_view fit) {
   if (fit == "stretch" || image.height * width == image.width * height) return resized(image, shape);
   // The side that decides: the one that would stick out for pad, the one that would fall short for crop.
   const bool by_height = (image.height * width > image.width * height) == (fit == "pad");
-  const auto scaled = [](std::int64_t x, std::int64_t by, std::int64_t of) { return std::max<std::int64_t>(1, (x * by + of / 2) / of); };
+  const auto scaled = [](std::int64_t x, std::int64_t by, std::int64_t of) {
+    return std::max<std::int64_t>(1, (x * by + of / 2) / of);
+  };
   const Shape inner = {shape[0], by_height ? height : scaled(image.height, width, image.width),
                        by_height ? scaled(image.width, height, image.height) : width};
   const Image small = resized(image, inner);

@@ -20,8 +20,8 @@ struct Image {
 /// shrinks and by linear interpolation when it grows.
 Image resized(const Image& image, const Shape& shape);
 
-/// The image as {channels, height, width} by "stretch" (resized), "pad" (scaled to fit inside, black around it) or "crop" (scaled to
-/// cover, the middle cut out).
+/// The image as {channels, height, width} by "stretch" (resized), "pad" (scaled to fit inside, black around it) or "crop" (scaled
+/// to cover, the middle cut out).
 Image fitted(const Image& image, const Shape& shape, std::string_view fit);
 
 /// A digit on paper or on black → 28×28 white on black as MNIST was made (LeCun et al. 1998, section III.A): a bright border

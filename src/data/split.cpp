@@ -23,12 +23,12 @@ Dataset picked(const Dataset& dataset, const std::vector<std::size_t>& samples) 
   part.notes = dataset.notes;
   part.count = std::ssize(samples);
   const auto size = static_cast<std::size_t>(dataset.sample_size());
-  const auto append = [&](const auto& from, auto& to, std::size_t size) {
+  const auto append = [&](const auto& from, auto& to, std::size_t width) {
     if (from.empty()) return;
-    to.reserve(samples.size() * size);
+    to.reserve(samples.size() * width);
     for (const std::size_t sample : samples) {
-      const auto start = from.begin() + static_cast<std::ptrdiff_t>(sample * size);
-      to.insert(to.end(), start, start + static_cast<std::ptrdiff_t>(size));
+      const auto start = from.begin() + static_cast<std::ptrdiff_t>(sample * width);
+      to.insert(to.end(), start, start + static_cast<std::ptrdiff_t>(width));
     }
   };
   append(dataset.bytes, part.bytes, size);

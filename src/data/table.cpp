@@ -19,6 +19,8 @@
 namespace soma {
 namespace {
 
+constexpr std::int64_t kFewRows = 16;  // too few to say that labels are none
+
 /// Words in first-seen order, each with its index.
 struct Vocabulary {
   std::map<std::string, std::int32_t, std::less<>> index;
@@ -32,9 +34,7 @@ struct Vocabulary {
   }
 };
 
-std::string shown(std::string_view text) {
-  return text.empty() ? "an empty cell" : fmt::format("'{}'", one_line(text, 40));
-}
+std::string shown(std::string_view text) { return text.empty() ? "an empty cell" : fmt::format("'{}'", one_line(text, 40)); }
 
 /// "3.0" → "3"; other texts stay.
 std::string_view without_zero_fraction(std::string_view text) {
@@ -46,7 +46,7 @@ std::string_view without_zero_fraction(std::string_view text) {
 }
 
 // Words in sorted order, in numeric order when all are numbers. new_index[old] is the place.
-std::vector<std::string> sorted(const Vocabulary& words, std::vector<std::int32_t>& new_index) {
+std::vector<std::string> sorted(const Vocabulary& words, char decimal, std::vector<std::int32_t>& new_index) {
   struct Entry {
     double number = 0;
     std::string_view text;
@@ -55,9 +55,9 @@ std::vector<std::string> sorted(const Vocabulary& words, std::vector<std::int32_
   std::vector<Entry> entries;
   bool numeric = true;
   for (const auto& [word, index] : words.index) {
-    const auto number = parse_number(word);
+    const auto number = parse_number(word, decimal);
     numeric = numeric && number;
-    entries.push_back({number.value_or(0), word, index});
+    entries.push_back({number ? number->value : 0, word, index});
   }
   std::stable_sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
     return numeric && a.number != b.number ? a.number < b.number : a.text < b.text;
@@ -144,7 +144,7 @@ class Filler {
       Column& column =
           dataset.columns.emplace_back(Column{from.date.empty() ? name : name + "." + from.date, {}, from.date, from.origin});
       if (!from.words) continue;
-      column.categories = sorted(vocabularies_[i], new_index);
+      column.categories = sorted(vocabularies_[i], decimal_, new_index);
       for (std::size_t at = i; at < dataset.floats.size(); at += features)
         if (!std::isnan(dataset.floats[at]))
           dataset.floats[at] = static_cast<float>(new_index[static_cast<std::size_t>(dataset.floats[at])]);
@@ -161,10 +161,15 @@ class Filler {
     dataset.class_names = options_.class_names;
     if (!options_.class_names.empty()) return {};
     join_whole_numbers(dataset);
-    dataset.class_names = sorted(classes_, new_index);
+    dataset.class_names = sorted(classes_, decimal_, new_index);
     for (std::int32_t& label : dataset.labels) label = new_index[static_cast<std::size_t>(label)];
-    if (dataset.task == Task::classes && !options_.task) become_values(dataset);
-    return {};
+    if (dataset.task != Task::classes || options_.task) return {};
+    become_values(dataset);
+    if (dataset.count < kFewRows || std::ssize(dataset.class_names) * 2 <= dataset.count) return {};
+    return Error{Error::Kind::data,
+                 fmt::format("{}: label '{}': wanted classes, got {} different words in {} rows; try --label NAME, or "
+                             "--set data.task=classes",
+                             origin, dataset.label_name, dataset.class_names.size(), dataset.count)};
   }
 
  private:
@@ -242,23 +247,25 @@ class Filler {
 
   // Numbers that measure something: a fraction, or more different ones than anybody makes classes of. A number that is written
   // in two ways (1.1 and 1.10, 1234 and 01234) is a name.
-  static void become_values(Dataset& dataset) {
+  void become_values(Dataset& dataset) const {
     std::vector<double> values;
     std::set<double> different;
     std::string fraction;
     for (const std::string& name : dataset.class_names) {
-      const auto number = parse_number(name);
-      if (!number || std::abs(*number) >= 0x1p53 || !different.insert(*number).second) return;
-      values.push_back(*number);
-      if (*number != std::floor(*number)) fraction = name;
+      const auto number = parse_number(name, decimal_);
+      if (!number || std::abs(number->value) >= 0x1p53 || !different.insert(number->value).second) return;
+      values.push_back(number->value);
+      if (number->value != std::floor(number->value)) fraction = name;
     }
     const auto many = static_cast<double>(values.size());
     if (fraction.empty() && many <= std::max(20.0, std::sqrt(static_cast<double>(dataset.count)))) return;
-    dataset.notes.push_back(fmt::format(
-        "{}: {} in {} rows: a number to predict; for classes say --set data.task=classes", dataset.label_name,
-        fraction.empty() ? fmt::format("{} different whole numbers", values.size()) : fmt::format("fractions such as {}", fraction),
-        dataset.count));
-    for (const std::int32_t label : dataset.labels) dataset.targets.push_back(static_cast<float>(values[static_cast<std::size_t>(label)]));
+    dataset.notes.push_back(fmt::format("{}: {} in {} rows: a number to predict; for classes say --set data.task=classes",
+                                        dataset.label_name,
+                                        fraction.empty() ? fmt::format("{} different whole numbers", values.size())
+                                                         : fmt::format("fractions such as {}", fraction),
+                                        dataset.count));
+    for (const std::int32_t label : dataset.labels)
+      dataset.targets.push_back(static_cast<float>(values[static_cast<std::size_t>(label)]));
     dataset.labels.clear();
     dataset.class_names.clear();
     dataset.target_names = {dataset.label_name};

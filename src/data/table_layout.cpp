@@ -27,7 +27,8 @@ Result<void> check_names(const Survey& s, std::string_view origin) {
   return {};
 }
 
-/// The label column when nobody names it: the one called label, class, target or y, else the last. Beside an x, y is a coordinate.
+/// The label column when nobody names it: the one called label, class, target or y, else the last. Beside an x, y is a
+/// coordinate.
 std::size_t usual_label(const Survey& s) {
   const bool plane = find_name(s.first, "x") != kNoColumn || find_name(s.first, "X") != kNoColumn;
   const auto rank_of = [&](std::size_t column) {
@@ -51,8 +52,8 @@ Result<std::size_t> named_column(const Survey& s, const TableLayout& layout, con
   if (failure != std::errc() || stop != end)
     return Error{Error::Kind::usage,
                  s.header ? fmt::format("{}: no {} column '{}'{}", origin, what, name, suggestion(name, layout.names))
-                          : fmt::format("{}: no {} column '{}', the file has no header; try an index from 0 to {}", origin, what, name,
-                                        fields - 1)};
+                          : fmt::format("{}: no {} column '{}', the file has no header; try an index from 0 to {}", origin, what,
+                                        name, fields - 1)};
   const auto count = static_cast<std::int64_t>(fields);
   if (index < -count || index >= count)
     return Error{Error::Kind::usage,
@@ -117,6 +118,14 @@ std::string source_name(const Column& column) {
   return column.date.empty() ? column.name : column.name.substr(0, column.name.rfind('.'));
 }
 
+/// How many columns of a file they come from.
+std::size_t sources(const std::vector<Column>& columns) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    count += i == 0 || source_name(columns[i]) != source_name(columns[i - 1]) ? 1 : 0;
+  return count;
+}
+
 Result<void> place_known_columns(const Survey& s, TableLayout& layout, const DataOptions& options, std::string_view origin) {
   const std::size_t fields = layout.names.size();
   const auto by_name = [&](const Column& column) { return find_name(layout.names, source_name(column)); };
@@ -136,9 +145,7 @@ Result<void> place_known_columns(const Survey& s, TableLayout& layout, const Dat
   std::vector<std::size_t> inputs;
   for (std::size_t i = 0; i < fields; ++i)
     if (is_input(layout, i)) inputs.push_back(i);
-  std::size_t wanted = 0;
-  for (std::size_t i = 0; i < options.columns.size(); ++i)
-    wanted += i == 0 || source_name(options.columns[i]) != source_name(options.columns[i - 1]) ? 1 : 0;
+  const std::size_t wanted = sources(options.columns);
   const std::size_t labels = fields - inputs.size();
   if (inputs.size() != wanted)
     return data_error(fmt::format("{}:{}:1: wanted {} fields{}, got {}", origin, s.first_line, wanted + labels,
@@ -156,12 +163,14 @@ bool holds_dates(const ColumnSurvey& column) { return column.dates > column.word
 /// Why a column should not be an input; "" when it may be one.
 std::string reason_against(const ColumnSurvey& column, const std::string& name, bool named, bool dates) {
   if (column.empty()) return fmt::format("column '{}' is empty: left out", name);
-  if (!named && column.counts && column.cells() > 1) return fmt::format("column '{}' has no name and numbers the rows: left out", name);
+  if (!named && column.counts && column.cells() > 1)
+    return fmt::format("column '{}' has no name and numbers the rows: left out", name);
   if (holds_dates(column))
     return dates ? ""
-                 : fmt::format("column '{}' holds dates: left out; {{ kind = \"date\" }} as the first step of preprocess makes numbers "
-                               "of them",
-                               name);
+                 : fmt::format(
+                       "column '{}' holds dates: left out; {{ kind = \"date\" }} as the first step of preprocess makes numbers "
+                       "of them",
+                       name);
   const auto different = static_cast<double>(column.distinct.size());
   if (column.words > column.numbers() && column.cells() >= kFewRows &&
       different >= kNearlyAll * static_cast<double>(column.words) && column.words * 2 > column.cells())
@@ -200,8 +209,7 @@ Result<void> choose_columns(const Survey& s, TableLayout& layout, const DataOpti
                                     column.percent, column.numbers() - column.percent));
     const bool rows = column.counts && column.cells() >= kFewRows && (column.low == 0 || column.low == 1) && s.header;
     if (rows && !asked_for)
-      layout.notes.push_back(
-          fmt::format("column '{0}' counts the rows; --set 'data.ignore=[\"{0}\"]' leaves it out", name));
+      layout.notes.push_back(fmt::format("column '{0}' counts the rows; --set 'data.ignore=[\"{0}\"]' leaves it out", name));
     if (column.grouped > 0 && column.words + column.dates == 0)
       layout.notes.push_back(fmt::format("column '{}': commas between thousands", name));
     if (column.percent > 0 && column.words + column.dates == 0)
@@ -228,12 +236,13 @@ Result<TableLayout> lay_out_table(const Survey& s, const DataOptions& options, s
   for (std::size_t i = 0; i < fields; ++i)
     layout.names.push_back(s.header && !s.first[i].empty() ? s.first[i] : std::to_string(i));
 
-  const bool label_shown = !options.columns.empty() && fields > options.columns.size();
+  const std::size_t with_label = sources(options.columns) + std::max<std::size_t>(options.labels.size(), 1);
+  const bool label_shown = !options.columns.empty() && (s.header ? fields >= with_label : fields == with_label);
   if (options.labelled) {
     if (const Result<void> placed = place_targets(s, layout, options, origin); !placed) return placed.error();
   } else if (label_shown) {
     TableLayout with_targets = layout;
-    layout = place_targets(s, with_targets, options, origin) ? std::move(with_targets) : std::move(layout);
+    if (place_targets(s, with_targets, options, origin)) layout = std::move(with_targets);
   }
   const auto place = [&](const std::string& name, std::string_view what, std::size_t& column) -> Result<void> {
     if (name.empty() || !options.labelled) return {};
@@ -244,8 +253,8 @@ Result<TableLayout> lay_out_table(const Survey& s, const DataOptions& options, s
   };
   if (const Result<void> placed = place(options.weights, "weights", layout.weights); !placed) return placed.error();
   if (const Result<void> placed = place(options.group, "group", layout.group); !placed) return placed.error();
-  const Result<void> placed = options.columns.empty() ? choose_columns(s, layout, options, origin)
-                                                      : place_known_columns(s, layout, options, origin);
+  const Result<void> placed =
+      options.columns.empty() ? choose_columns(s, layout, options, origin) : place_known_columns(s, layout, options, origin);
   if (!placed) return placed.error();
   if (layout.inputs.empty())
     return data_error(fmt::format("{}: wanted at least one input column beside the label, got none{}", origin,

@@ -16,16 +16,16 @@ inline constexpr std::size_t kNoColumn = static_cast<std::size_t>(-1);
 struct TableInput {
   std::size_t source = 0;  ///< column in the file
   bool words = false;
-  std::string date = {};   ///< as Column has it
-  double origin = 0;       ///< as Column has it
+  std::string date = {};  ///< as Column has it
+  double origin = 0;      ///< as Column has it
 };
 
 /// Which cell goes where. Columns are those of the file, kNoColumn where there is none.
 struct TableLayout {
   std::vector<std::string> names;  ///< of every column in the file
   std::vector<TableInput> inputs;
-  std::size_t label = kNoColumn;         ///< classes, or what may yet turn out to be values
-  std::vector<std::size_t> targets = {}; ///< values or several labels
+  std::size_t label = kNoColumn;          ///< classes, or what may yet turn out to be values
+  std::vector<std::size_t> targets = {};  ///< values or several labels
   Task task = Task::classes;
   std::size_t weights = kNoColumn, group = kNoColumn;
   std::vector<std::string> notes = {};  ///< what was decided and left out

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 
 namespace soma {
@@ -64,14 +64,14 @@ bool counts_from_zero(const Survey& s, const std::vector<bool>& number) {
   return next >= 3 || (next == 2 && unnamed);
 }
 
-// A header has no number in it, and either stands above numbers or says words that never come again; or it names a label. A line of
-// words alone is a header without rows, unless it is a sample to be predicted.
-bool looks_like_header(const Survey& s, const DataOptions& options) {
+// A header has no number in it, and either stands above numbers or says words that never come again; or it names a label. A line
+// of words alone is a header without rows, unless it is a sample to be predicted.
+bool looks_like_header(const Survey& s, char decimal, const DataOptions& options) {
   std::vector<bool> number;
   std::size_t words = 0;
   bool above_numbers = false, again = false, names_label = false;
   for (std::size_t i = 0; i < s.first.size(); ++i) {
-    number.push_back(parse_number(s.first[i]).has_value());
+    number.push_back(parse_number(s.first[i], decimal).has_value());
     const ColumnSurvey& column = s.columns[i];
     if (number[i]) continue;
     if (is_missing(s.first[i], options.missing)) {
@@ -103,8 +103,8 @@ int label_rank(std::string_view name) {
 }
 
 bool is_missing(std::string_view text, const std::vector<std::string>& words) {
-  static constexpr std::array<std::string_view, 12> kWords = {"",     "NA",   "N/A",  "n/a", "na", "NaN",
-                                                              "nan",  "NAN",  "null", "NULL", "Null", "?"};
+  static constexpr std::array<std::string_view, 12> kWords = {"",    "NA",  "N/A",  "n/a",  "na",   "NaN",
+                                                              "nan", "NAN", "null", "NULL", "Null", "?"};
   return std::find(kWords.begin(), kWords.end(), text) != kWords.end() ||
          std::find(words.begin(), words.end(), text) != words.end();
 }
@@ -198,7 +198,7 @@ Result<Survey> survey_table(std::string_view text, std::string_view origin, cons
   }
   s.comments = reader.comments();
   if (s.records == 0) return Error{Error::Kind::data, fmt::format("{}: wanted rows, got an empty file", origin)};
-  s.header = options.header.value_or(looks_like_header(s, options));
+  s.header = options.header.value_or(looks_like_header(s, dialect.decimal, options));
   if (s.header) return s;
   for (std::size_t i = 0; i < s.first.size(); ++i)  // a row as the others
     s.columns[i].add_above(s.first[i], dialect.decimal, options.missing);

@@ -16,8 +16,8 @@ namespace soma {
 /// Whether a cell stands for no value: empty, NA, NaN, null, ?, one of `words`; as an input also "-".
 bool is_missing(std::string_view text, const std::vector<std::string>& words);
 
-/// How much a column's name says that it is the label: 0 for label, 1 for class, 2 for target, 3 for y, in capitals or not; −1 for
-/// every other name.
+/// How much a column's name says that it is the label: 0 for label, 1 for class, 2 for target, 3 for y, in capitals or not; −1
+/// for every other name.
 int label_rank(std::string_view name);
 
 /// 2024-03-31 or 2024/03/31, with or without a time behind it, or 31.03.2024.
@@ -33,7 +33,7 @@ struct ColumnSurvey {
   std::set<std::string, std::less<>> distinct;  ///< words, at most kMostDistinct of them
   double low = 0, high = 0;                     ///< of the numbers
   double last = 0;
-  bool whole = true;  ///< no number has a fraction
+  bool whole = true;   ///< no number has a fraction
   bool counts = true;  ///< every cell is a number, one more than the cell above it
 
   static constexpr std::size_t kMostDistinct = 70'000;
@@ -43,7 +43,7 @@ struct ColumnSurvey {
   void add_above(std::string_view text, char decimal, const std::vector<std::string>& missing_words);
   [[nodiscard]] std::int64_t numbers() const { return plain + grouped + percent; }
   [[nodiscard]] std::int64_t cells() const { return numbers() + dates + words + missing; }
-  [[nodiscard]] bool empty() const { return missing == cells(); }
+  [[nodiscard]] bool empty() const { return cells() > 0 && missing == cells(); }
 };
 
 /// What a first pass learns about the file.

@@ -22,7 +22,8 @@ bool is_affine(PreprocessKind kind) {
 std::string output_problem(const Model& model, const Shape& output) {
   if (model.task == Task::reconstruct) {
     const auto seen = shape_after(model.preprocess, model.input);
-    return seen && elements(output) == elements(*seen) ? "" : wanted("as many outputs as a sample has numbers", to_string(output));
+    return seen && elements(output) == elements(*seen) ? ""
+                                                       : wanted("as many outputs as a sample has numbers", to_string(output));
   }
   if (model.task != Task::classes) {
     const bool fits = output.size() == 1 && output[0] == static_cast<std::int64_t>(model.target_names.size());

@@ -37,14 +37,15 @@ std::string targets_problem(const Model& model, const Dataset& known) {
                        task_name(known.task));
   if (model.task != Task::classes) {
     if (known.target_names == model.target_names && !known.targets.empty()) return "";
-    return fmt::format("wanted the model's targets ({}), got ({}); try the data it was trained on", fmt::join(model.target_names, ", "),
-                       fmt::join(known.target_names, ", "));
+    return fmt::format("wanted the model's targets ({}), got ({}); try the data it was trained on",
+                       fmt::join(model.target_names, ", "), fmt::join(known.target_names, ", "));
   }
   if (known.labels.size() != static_cast<std::size_t>(known.count))
     return fmt::format("wanted a label for each of {} samples, got {}; try data with labels", known.count, known.labels.size());
   if (known.class_names != model.class_names)
-    return fmt::format("wanted the model's {} classes ({}), got {} ({}); try the data it was trained on", model.class_names.size(),
-                       fmt::join(model.class_names, ", "), known.class_names.size(), fmt::join(known.class_names, ", "));
+    return fmt::format("wanted the model's {} classes ({}), got {} ({}); try the data it was trained on",
+                       model.class_names.size(), fmt::join(model.class_names, ", "), known.class_names.size(),
+                       fmt::join(known.class_names, ", "));
   for (const std::int32_t label : known.labels)
     if (label < 0 || static_cast<std::size_t>(label) >= model.class_names.size())
       return fmt::format("wanted labels below {}, got {}; try data of the same classes", model.class_names.size(), label);
@@ -92,8 +93,7 @@ Evaluation Judge::evaluation() {
       result.confusion.assign(classes, std::vector<std::int64_t>(classes));
       for (std::size_t i = 0; i < given_.size(); ++i)
         ++result.confusion[static_cast<std::size_t>(known_.labels[i])][static_cast<std::size_t>(given_[i])];
-      const bool probabilities =
-          model_.loss.kind == LossConfig::Kind::cross_entropy || model_.loss.kind == LossConfig::Kind::nll;
+      const bool probabilities = model_.loss.kind == LossConfig::Kind::cross_entropy || model_.loss.kind == LossConfig::Kind::nll;
       result.metrics = class_metrics(known_.labels, given_, answers_, classes, probabilities);
       break;
     }
@@ -107,8 +107,8 @@ Evaluation Judge::evaluation() {
       if (known_.labels.size() == answers_.size() && known_.class_names.size() == 2) {
         std::vector<bool> holds;
         for (const std::int32_t label : known_.labels) holds.push_back(label == 1);
-        for (const auto& [name, value] : {std::pair{"roc_auc", roc_auc(answers_, holds)},
-                                          std::pair{"average_precision", average_precision(answers_, holds)}})
+        for (const auto& [name, value] :
+             {std::pair{"roc_auc", roc_auc(answers_, holds)}, std::pair{"average_precision", average_precision(answers_, holds)}})
           if (value == value) result.metrics.push_back({name, value});
       }
       break;

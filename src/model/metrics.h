@@ -9,8 +9,8 @@
 
 namespace soma {
 
-// Sources: scikit-learn 1.5, sklearn.metrics, at its defaults; calibration error of Guo, Pleiss, Sun, Weinberger 2017 with 15 bins.
-// A metric that the samples leave undefined (a class that never occurs, …) is left out.
+// Sources: scikit-learn 1.5, sklearn.metrics, at its defaults; calibration error of Guo, Pleiss, Sun, Weinberger 2017 with 15
+// bins. A metric that the samples leave undefined (a class that never occurs, …) is left out.
 
 /// Classes: labels [n], given [n], scores [n, classes] or empty. With `probabilities` the scores are such.
 std::vector<Metric> class_metrics(std::span<const std::int32_t> labels, std::span<const std::int32_t> given,
@@ -20,8 +20,8 @@ std::vector<Metric> class_metrics(std::span<const std::int32_t> labels, std::spa
 std::vector<Metric> label_metrics(std::span<const float> truth, std::span<const float> probabilities,
                                   const std::vector<std::string>& names, std::vector<LabelMetrics>& each);
 
-/// Values: truth and answers [n, values]; means over the values, and those of each into `each` where there are several. `quantile`:
-/// of the pinball loss.
+/// Values: truth and answers [n, values]; means over the values, and those of each into `each` where there are several.
+/// `quantile`: of the pinball loss.
 std::vector<Metric> value_metrics(std::span<const float> truth, std::span<const float> answers, double quantile,
                                   const std::vector<std::string>& names, std::vector<LabelMetrics>& each);
 

@@ -15,11 +15,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Words = std::map<std::string, std::string>;
 
-constexpr std::array kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
-                                         "midrange", "proportional", "one_hot", "impute",
-                                         "ordinal",  "robust",       "date"};
-constexpr std::array kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll",
-                                   "absolute",      "huber",     "quantile",             "auto"};
+constexpr std::array kPreprocessWords = {"divide",  "standardise", "min_max", "mean_subtraction", "midrange", "proportional",
+                                         "one_hot", "impute",      "ordinal", "robust",           "date"};
+constexpr std::array kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll", "absolute", "huber",
+                                   "quantile",      "auto"};
 constexpr std::array kTaskWords = {"classes", "values", "labels", "reconstruct"};
 
 /// A layer of every kind, fields at their defaults.
@@ -186,9 +185,9 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
     if (column.origin != 0) columns.back()["origin"] = column.origin;
   }
   Json loss = {{"kind", kLossWords[static_cast<std::size_t>(model.loss.kind)]},
-                     {"label_smoothing", model.loss.label_smoothing},
-                     {"class_weights", model.loss.class_weights},
-                     {"codes", model.loss.codes}};
+               {"label_smoothing", model.loss.label_smoothing},
+               {"class_weights", model.loss.class_weights},
+               {"codes", model.loss.codes}};
   if (model.loss.kind == LossConfig::Kind::huber) loss["delta"] = model.loss.delta;
   if (model.loss.kind == LossConfig::Kind::quantile) loss["quantile"] = model.loss.quantile;
   Words words = {{"soma.classes", Json(model.class_names).dump()},

@@ -122,8 +122,11 @@ LossSum loss_and_gradient(const LossConfig& config, const T* y, const LossTarget
   SOMA_REQUIRE(config.kind != Kind::automatic);
   LossSum sum;
   const bool of_classes = config.kind == Kind::cross_entropy || config.kind == Kind::nll;
-  const auto row_weight = [&](std::int64_t i) { return targets.weights != nullptr ? static_cast<double>(targets.weights[i]) : 1; };
-  for (std::int64_t i = 0; i < rows; ++i) sum.weight += row_weight(i) * (of_classes ? class_weight(config, targets.labels[i]) : 1);
+  const auto row_weight = [&](std::int64_t i) {
+    return targets.weights != nullptr ? static_cast<double>(targets.weights[i]) : 1;
+  };
+  for (std::int64_t i = 0; i < rows; ++i)
+    sum.weight += row_weight(i) * (of_classes ? class_weight(config, targets.labels[i]) : 1);
   for (std::int64_t i = 0; i < rows; ++i) {
     const T* row = y + i * outputs;
     T* gradient = dy != nullptr ? dy + i * outputs : nullptr;
@@ -167,7 +170,8 @@ double sample_loss(const LossConfig& config, std::span<const float> y, std::int3
 
 double sample_loss(const LossConfig& config, std::span<const float> y, std::span<const float> values) {
   SOMA_REQUIRE(values.size() == y.size());
-  return loss_and_gradient<float>(config, y.data(), {nullptr, values.data(), nullptr}, 1, static_cast<std::int64_t>(y.size()), nullptr)
+  return loss_and_gradient<float>(config, y.data(), {nullptr, values.data(), nullptr}, 1, static_cast<std::int64_t>(y.size()),
+                                  nullptr)
       .loss;
 }
 
@@ -184,11 +188,11 @@ Result<LossConfig> loss_for(const LossConfig& config, Task task) {
     loss.kind = task == Task::classes  ? (loss.codes.empty() ? Kind::cross_entropy : Kind::quadratic)
                 : task == Task::labels ? Kind::binary_cross_entropy
                                        : Kind::quadratic;
-  static constexpr std::array<std::string_view, 7> kWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll",
-                                                             "absolute",      "huber",     "quantile"};
+  static constexpr std::array<std::string_view, 7> kWords = {
+      "cross_entropy", "quadratic", "binary_cross_entropy", "nll", "absolute", "huber", "quantile"};
   const auto fail = [&](std::string_view wanted) {
-    return Error{Error::Kind::usage, fmt::format("loss.kind: wanted {} for data.task = \"{}\", got \"{}\"", wanted, task_name(task),
-                                                 kWords[static_cast<std::size_t>(loss.kind)])};
+    return Error{Error::Kind::usage, fmt::format("loss.kind: wanted {} for data.task = \"{}\", got \"{}\"", wanted,
+                                                 task_name(task), kWords[static_cast<std::size_t>(loss.kind)])};
   };
   const bool from_classes = loss.kind == Kind::cross_entropy || loss.kind == Kind::nll;
   const bool of_values = loss.kind == Kind::absolute || loss.kind == Kind::huber || loss.kind == Kind::quantile;
@@ -232,8 +236,10 @@ Result<void> check_loss(const LossConfig& config, std::int64_t outputs, std::int
   return {};
 }
 
-template LossSum loss_and_gradient(const LossConfig&, const float*, const LossTargets&, std::int64_t, std::int64_t, float*, LossOf);
-template LossSum loss_and_gradient(const LossConfig&, const double*, const LossTargets&, std::int64_t, std::int64_t, double*, LossOf);
+template LossSum loss_and_gradient(const LossConfig&, const float*, const LossTargets&, std::int64_t, std::int64_t, float*,
+                                   LossOf);
+template LossSum loss_and_gradient(const LossConfig&, const double*, const LossTargets&, std::int64_t, std::int64_t, double*,
+                                   LossOf);
 template std::int32_t predicted_class(const LossConfig&, const float*, std::int64_t);
 template std::int32_t predicted_class(const LossConfig&, const double*, std::int64_t);
 

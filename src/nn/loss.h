@@ -43,8 +43,8 @@ struct LossTargets {
 
 /// The loss of config.h over y [rows, outputs]; config.kind is not automatic. LossSum::correct counts rows whose class is right;
 /// against values, rows whose every label is, for binary cross-entropy alone. When dy [rows, outputs] is given it receives the
-/// gradient of the mean loss of these rows, or of its sum; where all rows weigh 0 there is no mean, and its gradient is 0. Serial,
-/// in row order, sums in double; allocates nothing. Probabilities are worked out in T.
+/// gradient of the mean loss of these rows, or of its sum; where all rows weigh 0 there is no mean, and its gradient is 0.
+/// Serial, in row order, sums in double; allocates nothing. Probabilities are worked out in T.
 ///
 /// Sources of the formulas: cross-entropy p − t with t = (1 − s)·one_hot + s/classes, class weights as PyTorch's
 /// CrossEntropyLoss; quadratic 2(y − t)/outputs; binary cross-entropy σ(y) − t over outputs; nll −weight at the label.
@@ -70,7 +70,8 @@ void as_own_target(const Shape& input, const Shape& output, const float* x, floa
 /// One output per value or label.
 [[nodiscard]] Result<void> check_outputs(Task task, std::int64_t outputs, std::int64_t targets);
 
-/// Outputs and loss of task classes fit: one output per class, or one output when there are codes; as many codes and class weights as classes.
+/// Outputs and loss of task classes fit: one output per class, or one output when there are codes; as many codes and class
+/// weights as classes.
 [[nodiscard]] Result<void> check_loss(const LossConfig& config, std::int64_t outputs, std::int64_t classes);
 
 }  // namespace soma

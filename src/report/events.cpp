@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <system_error>
 
 #include "core/file.h"
@@ -78,7 +79,8 @@ Result<void> EventWriter::epoch(const EpochRecord& record) {
   event.scalar("loss/train", record.loss);
   if (!std::isnan(record.accuracy)) event.scalar("accuracy/train", record.accuracy);
   if (record.validation_loss) event.scalar("loss/validation", *record.validation_loss);
-  if (record.validation_accuracy && !std::isnan(*record.validation_accuracy)) event.scalar("accuracy/validation", *record.validation_accuracy);
+  if (record.validation_accuracy && !std::isnan(*record.validation_accuracy))
+    event.scalar("accuracy/validation", *record.validation_accuracy);
   event.scalar("rate", record.rate);
   event.scalar("seconds", record.seconds);
   return state_->append(event);

@@ -227,7 +227,9 @@ Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file,
 
 std::string history_csv(const std::vector<EpochRecord>& history) {
   std::string text = "epoch,loss,accuracy,validation_loss,validation_accuracy,rate,seconds\n";
-  const auto optional = [](const std::optional<double>& x) { return x && !std::isnan(*x) ? fmt::format("{:.6f}", *x) : std::string(); };
+  const auto optional = [](const std::optional<double>& x) {
+    return x && !std::isnan(*x) ? fmt::format("{:.6f}", *x) : std::string();
+  };
   for (const EpochRecord& r : history)
     text += fmt::format("{},{:.6f},{},{},{},{:.9g},{:.3f}\n", r.epoch, r.loss, optional(r.accuracy), optional(r.validation_loss),
                         optional(r.validation_accuracy), r.rate, r.seconds);

@@ -69,15 +69,24 @@ bool is_number(const std::string& text) {
   return failure == std::errc() && end == text.data() + text.size() && std::isfinite(value);
 }
 
+bool knows_columns(PreprocessKind kind) {
+  return kind == PreprocessKind::one_hot || kind == PreprocessKind::impute || kind == PreprocessKind::ordinal ||
+         kind == PreprocessKind::date;
+}
+
 void check(Checker& ask, const std::vector<PreprocessSpec>& steps) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (i > 0 && knows_columns(steps[i].kind))
+      ask.require(knows_columns(steps[i - 1].kind), "preprocess",
+                  fmt::format("{} before the steps of numbers", words(steps[i].kind)[static_cast<std::size_t>(steps[i].kind)]),
+                  fmt::format("it as step {}", i + 1));
     if (steps[i].kind == PreprocessKind::divide)
       ask.require(std::isfinite(steps[i].by) && steps[i].by != 0, "preprocess.by", "a number other than 0",
                   fmt::format("{}", steps[i].by));
     if (steps[i].kind == PreprocessKind::impute)
-      ask.require(steps[i].with == "median" || steps[i].with == "mean" || steps[i].with == "most_frequent" ||
-                      is_number(steps[i].with),
-                  "preprocess.with", "\"median\", \"mean\", \"most_frequent\" or a number", fmt::format("\"{}\"", steps[i].with));
+      ask.require(
+          steps[i].with == "median" || steps[i].with == "mean" || steps[i].with == "most_frequent" || is_number(steps[i].with),
+          "preprocess.with", "\"median\", \"mean\", \"most_frequent\" or a number", fmt::format("\"{}\"", steps[i].with));
   }
 }
 
@@ -86,8 +95,8 @@ void check(Checker& ask, const Augment& augment) {
   ask.at_least("augment.rotate", augment.rotate, 0.0);
   ask.fraction("augment.scale", augment.scale);
   ask.at_least("augment.elastic", augment.elastic, 0.0);
-  for (const auto& [key, probability] : {std::pair{"augment.flip_horizontal", augment.flip_horizontal},
-                                         std::pair{"augment.flip_vertical", augment.flip_vertical}})
+  for (const auto& [key, probability] :
+       {std::pair{"augment.flip_horizontal", augment.flip_horizontal}, std::pair{"augment.flip_vertical", augment.flip_vertical}})
     ask.require(probability >= 0 && probability <= 1, key, "a probability from 0 to 1", fmt::format("{}", probability));
   ask.at_least("augment.crop", augment.crop, 0.0);
   ask.at_least("augment.brightness", augment.brightness, 0.0);
@@ -119,16 +128,17 @@ void check(Checker& ask, const LossConfig& loss, const NetworkSpec& network) {
   ask.require(loss.label_smoothing == 0 || by_task || loss.kind == Kind::cross_entropy, "loss.label_smoothing",
               "loss.kind = \"cross_entropy\" with it",
               fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
+  for (const double weight : loss.class_weights) ask.at_least("loss.class_weights", weight, 0.0);
   double weights = 0;
   for (const double weight : loss.class_weights) weights += weight;
   ask.require(loss.class_weights.empty() || weights > 0, "loss.class_weights", "weights of which at least one is above 0", "0");
   ask.above("loss.delta", loss.delta, 0);
-  ask.require(loss.quantile > 0 && loss.quantile < 1, "loss.quantile", "a number between 0 and 1", fmt::format("{}", loss.quantile));
+  ask.require(loss.quantile > 0 && loss.quantile < 1, "loss.quantile", "a number between 0 and 1",
+              fmt::format("{}", loss.quantile));
   ask.require(!loss.balanced || classes, "loss.class_weights", "loss.kind = \"cross_entropy\" or \"nll\" with them",
               fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
   ask.require(loss.class_weights.empty() || classes, "loss.class_weights", "loss.kind = \"cross_entropy\" or \"nll\" with them",
               fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
-  for (const double weight : loss.class_weights) ask.at_least("loss.class_weights", weight, 0.0);
   ask.require(loss.class_weights.empty() ||
                   std::any_of(loss.class_weights.begin(), loss.class_weights.end(), [](double w) { return w > 0; }),
               "loss.class_weights", "a weight above 0 for at least one class", "none");
@@ -144,7 +154,7 @@ void check(Checker& ask, const LossConfig& loss, const NetworkSpec& network) {
   if (loss.kind == Kind::nll)
     ask.require(softmax != nullptr && softmax->log, "loss.kind", "a network ending in log_softmax for \"nll\"",
                 fmt::format("one ending in {}", layer_kind(last)));
-  if (loss.kind == Kind::cross_entropy)
+  if (loss.kind == Kind::cross_entropy || (by_task && loss.codes.empty()))
     ask.require(softmax == nullptr || softmax->log, "loss.kind", "logits for \"cross_entropy\", which takes the softmax itself",
                 "a network ending in softmax");
   if (loss.kind == Kind::binary_cross_entropy)

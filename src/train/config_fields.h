@@ -43,16 +43,16 @@ struct WeightsOrBalanced {
 };
 
 // The words of each enumeration, in its order.
-inline constexpr std::array<std::string_view, 8> kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll",
-                                                                     "absolute",      "huber",     "quantile",             "auto"};
+inline constexpr std::array<std::string_view, 8> kLossWords = {
+    "cross_entropy", "quadratic", "binary_cross_entropy", "nll", "absolute", "huber", "quantile", "auto"};
 inline constexpr std::array<std::string_view, 4> kTaskWords = {"classes", "values", "labels", "reconstruct"};
 inline constexpr std::array<std::string_view, 9> kOptimizerWords = {"sgd",     "momentum", "nesterov", "adagrad", "adadelta",
                                                                     "rmsprop", "adam",     "adamw",    "nadam"};
 inline constexpr std::array<std::string_view, 6> kScheduleWords = {"constant", "step",      "exponential",
                                                                    "cosine",   "one_cycle", "plateau"};
-inline constexpr std::array<std::string_view, 11> kPreprocessWords = {"divide", "standardise", "min_max", "mean_subtraction",
+inline constexpr std::array<std::string_view, 11> kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
                                                                       "midrange", "proportional", "one_hot", "impute",
-                                                                      "ordinal", "robust", "date"};
+                                                                      "ordinal",  "robust",       "date"};
 inline constexpr std::array<std::string_view, 4> kInitWords = {"he", "xavier", "lecun", "uniform"};
 inline constexpr std::array<std::string_view, 2> kDistributionWords = {"normal", "uniform"};
 

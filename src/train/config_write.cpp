@@ -50,9 +50,7 @@ std::string value(std::vector<T>& entries) {
   return lines && !entries.empty() ? "[" + text + "\n]" : "[" + text + "]";
 }
 
-std::string value(NamesOrIndices columns) {
-  return columns.several.empty() ? toml_string(columns.one) : value(columns.several);
-}
+std::string value(NamesOrIndices columns) { return columns.several.empty() ? toml_string(columns.one) : value(columns.several); }
 std::string value(WeightsOrBalanced weights) { return weights.balanced ? "\"balanced\"" : value(weights.weights); }
 
 template <class T>

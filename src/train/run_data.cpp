@@ -88,9 +88,10 @@ Result<void> check_missing(const Config& config, const RunData& data) {
   }
   if (cells == 0) return {};
   if (listed > 5) columns += ", …";
-  return refused(fmt::format("{}: wanted a value in every cell, got {} without in {}; try this as the first step of preprocess:\n"
-                             "{{ kind = \"impute\", with = \"median\", indicator = true }}",
-                             data.train.name, cells, columns));
+  return refused(
+      fmt::format("{}: wanted a value in every cell, got {} without in {}; try this as the first step of preprocess:\n"
+                  "{{ kind = \"impute\", with = \"median\", indicator = true }}",
+                  data.train.name, cells, columns));
 }
 
 /// Pixels that are divided already would become next to nothing, without a word.
@@ -101,9 +102,10 @@ Result<void> check_divide(const Config& config, const Dataset& train) {
   float largest = 0;
   for (const float x : train.floats) largest = std::isnan(x) ? largest : std::max(largest, std::abs(x));
   if (largest > 1) return {};
-  return refused(fmt::format("{}: wanted values to divide by {:g}, got none above {:g}: they are divided already; try --set "
-                             "preprocess=[]",
-                             train.name, first.by, static_cast<double>(largest)));
+  return refused(
+      fmt::format("{}: wanted values to divide by {:g}, got none above {:g}: they are divided already; try --set "
+                  "preprocess=[]",
+                  train.name, first.by, static_cast<double>(largest)));
 }
 
 Result<void> check_classes(const Dataset& train) {
@@ -111,10 +113,11 @@ Result<void> check_classes(const Dataset& train) {
   const bool several =
       std::any_of(train.labels.begin(), train.labels.end(), [&](std::int32_t label) { return label != train.labels.front(); });
   if (several) return {};
-  const auto only = train.labels.empty() ? std::string("none") : train.class_names[static_cast<std::size_t>(train.labels.front())];
-  return refused(fmt::format("{}: wanted samples of at least two classes to train on, got '{}' alone{}", train.name, one_line(only, 40),
-                             train.label_name.empty() ? ""
-                                                      : fmt::format(" in column '{}'; try --label NAME", train.label_name)));
+  const auto only =
+      train.labels.empty() ? std::string("none") : train.class_names[static_cast<std::size_t>(train.labels.front())];
+  return refused(fmt::format("{}: wanted samples of at least two classes to train on, got '{}' alone{}", train.name,
+                             one_line(only, 40),
+                             train.label_name.empty() ? "" : fmt::format(" in column '{}'; try --label NAME", train.label_name)));
 }
 
 /// Samples that are all the same (pictures that were white on transparent, a table of one row repeated) teach nothing.
@@ -132,7 +135,8 @@ Result<void> check_different(const Dataset& train) {
 
 Result<void> check_augment(const Config& config, const Dataset& train) {
   if (config.augment == Augment{} || train.is_image()) return {};
-  return Error{Error::Kind::usage, fmt::format("augment: wanted images to distort, got a table from {}; try --set augment={{}}", train.name)};
+  return Error{Error::Kind::usage,
+               fmt::format("augment: wanted images to distort, got a table from {}; try --set augment={{}}", train.name)};
 }
 
 /// What a model keeps has to be UTF-8; names that are not are found now rather than after the last epoch.
@@ -142,7 +146,9 @@ Result<void> check_names(const Config& config, const Dataset& train) {
     return refused(fmt::format("{}: wanted {} in UTF-8, got '{}'; try renaming it", train.name, what, printable(name)));
   };
   for (const std::string* source : {&config.data.train, &config.data.test, &config.data.validation})
-    if (bad(*source)) return Error{Error::Kind::usage, fmt::format("data: wanted a path in UTF-8, got '{}'; try renaming it", printable(*source))};
+    if (bad(*source))
+      return Error{Error::Kind::usage,
+                   fmt::format("data: wanted a path in UTF-8, got '{}'; try renaming it", printable(*source))};
   for (const std::string& name : train.class_names)
     if (bad(name)) return refuse("class names", name);
   for (const Column& column : train.columns) {
@@ -194,8 +200,8 @@ Result<RunData> load_run_data(const Config& config) {
     data.train = std::move(split->first);
     data.validation = std::move(split->second);
   }
-  for (const auto& checked : {check_classes(data.train), check_different(data.train), check_augment(config, data.train), check_divide(config, data.train),
-                              check_missing(config, data)})
+  for (const auto& checked : {check_classes(data.train), check_different(data.train), check_augment(config, data.train),
+                              check_divide(config, data.train), check_missing(config, data)})
     if (!checked) return checked.error();
   auto preprocess = fit_preprocess(config.preprocess, data.train);
   if (!preprocess) return preprocess.error();

@@ -43,9 +43,9 @@ struct RunState {
   Net<float> net;
   Batches batches;
   std::optional<Batches> validation;
-  TargetBuffer targets;              ///< of one batch
-  Block<float> state0, state1;       ///< optimizer state, laid out as the trained parameters
-  Block<float> best;                 ///< early stopping: the parameters of the best epoch so far, once has_best()
+  TargetBuffer targets;         ///< of one batch
+  Block<float> state0, state1;  ///< optimizer state, laid out as the trained parameters
+  Block<float> best;            ///< early stopping: the parameters of the best epoch so far, once has_best()
   OptimizerState optimizer;
   PlateauState plateau;
   LossScale loss_scale;        ///< moves with train.precision = "fp16" alone

@@ -52,7 +52,8 @@ RunState::RunState(const Config& resolved, const RunData& run_data, Plan plan, c
 
 double RunState::accuracy(const LossSum& sum, std::int64_t count) const {
   const bool right_or_wrong = data->train.task == Task::classes || data->train.task == Task::labels;
-  return right_or_wrong ? static_cast<double>(sum.correct) / static_cast<double>(count) : std::numeric_limits<double>::quiet_NaN();
+  return right_or_wrong ? static_cast<double>(sum.correct) / static_cast<double>(count)
+                        : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::int64_t RunState::steps_per_epoch() const {
@@ -90,7 +91,8 @@ Result<void> RunState::batch(std::int64_t number, bool fused) {
   });
   const Net<float>::Mode mode{true, config.train.seed, static_cast<std::uint64_t>(at.batch)};
   net.forward(rows, mode);
-  const LossSum sum = loss_and_gradient(config.loss, net.output(), targets.targets(), rows, net.output_size(), net.output_gradient());
+  const LossSum sum =
+      loss_and_gradient(config.loss, net.output(), targets.targets(), rows, net.output_size(), net.output_gradient());
   if (!std::isfinite(sum.loss)) {
     const int node = net.first_not_finite(rows);
     const std::string where = node < 0 ? "the loss"

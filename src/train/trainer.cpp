@@ -83,6 +83,7 @@ Result<ResolvedNetwork> resolve_network(Config& config, const RunData& data) {
   auto loss = loss_for(config.loss, task);
   if (!loss) return loss.error();
   config.loss = std::move(*loss);
+  if (auto sound = check_config(config); !sound) return sound.error();  // now that the loss is known
   const auto classes = static_cast<std::int64_t>(data.train.class_names.size());
   const std::int64_t targets = task == Task::classes       ? (config.loss.codes.empty() ? classes : 1)
                                : task == Task::reconstruct ? elements(shape)
@@ -90,7 +91,8 @@ Result<ResolvedNetwork> resolve_network(Config& config, const RunData& data) {
   auto network = resolve(config.network, targets);
   if (!network) return network.error();
   const std::int64_t outputs = elements(network->shapes.back());
-  if (auto fits = task == Task::classes ? check_loss(config.loss, outputs, classes) : check_outputs(task, outputs, targets); !fits)
+  if (auto fits = task == Task::classes ? check_loss(config.loss, outputs, classes) : check_outputs(task, outputs, targets);
+      !fits)
     return fits.error();
   if (config.loss.balanced) config.loss.class_weights = balanced_weights(data.train);
   if (auto trains = check_weights(config.loss, data); !trains) return trains.error();

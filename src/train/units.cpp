@@ -57,7 +57,8 @@ void put_into_units(Model& model, std::span<const float> offset, std::span<const
   }
   Node units;
   units.name = "units";
-  while (std::any_of(model.network.nodes.begin(), model.network.nodes.end(), [&](const Node& node) { return node.name == units.name; }))
+  while (std::any_of(model.network.nodes.begin(), model.network.nodes.end(),
+                     [&](const Node& node) { return node.name == units.name; }))
     units.name += '_';
   const BatchNorm norm;
   units.layer = norm;

@@ -7,8 +7,8 @@
 
 namespace soma {
 
-/// Fits offset and scale of each value on the training part, and standardises training and validation values by them. A value that
-/// never changes has scale 1.
+/// Fits offset and scale of each value on the training part, and standardises training and validation values by them. A value
+/// that never changes has scale 1.
 void standardise_values(RunData& data);
 
 /// The model of standardised values → the model whose outputs are scale · y + offset: folded into its last layer where that is

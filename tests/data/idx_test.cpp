@@ -35,8 +35,8 @@ TEST(Idx, ReadsWhatTheHeaderPromises) {
 TEST(Idx, EveryLieIsNamed) {
   EXPECT_EQ(message(parse_idx("ab", "x")), "x: wanted an IDX header of 4 bytes, got 2");
   EXPECT_EQ(message(parse_idx("PK\x03\x04", "x")), "x: wanted an IDX file (first bytes 00 00), got 50 4b");
-  EXPECT_EQ(message(parse_idx(std::string("\0\0\x0d\x01", 4), "x")),
-            "x: wanted IDX values of type 0x08 (unsigned byte), got 0x0d");
+  EXPECT_EQ(message(parse_idx(std::string("\0\0\x0a\x01", 4), "x")),
+            "x: wanted IDX values of type 08, 09, 0B, 0C, 0D or 0E, got 0A");
   EXPECT_EQ(message(parse_idx(std::string("\0\0\x08\x05", 4), "x")), "x: wanted 1 to 4 IDX dimensions, got 5");
   EXPECT_EQ(message(parse_idx(std::string("\0\0\x08\x00", 4), "x")), "x: wanted 1 to 4 IDX dimensions, got 0");
   EXPECT_EQ(message(parse_idx(std::string("\0\0\x08\x03\0\0", 6), "x")), "x: wanted an IDX header of 16 bytes, got 6");
@@ -64,8 +64,8 @@ TEST(Idx, ImagesWithLabelsPlainAndGz) {
   EXPECT_EQ(data->count, 2);
   EXPECT_THAT(data->shape, ElementsAre(1, 1, 2));
   EXPECT_THAT(data->bytes, ElementsAre(1, 2, 3, 4));
-  EXPECT_THAT(data->labels, ElementsAre(2, 0));
-  EXPECT_THAT(data->class_names, ElementsAre("0", "1", "2"));
+  EXPECT_THAT(data->labels, ElementsAre(1, 0));
+  EXPECT_THAT(data->class_names, ElementsAre("0", "2"));
   EXPECT_TRUE(data->floats.empty());
 }
 
@@ -151,6 +151,15 @@ TEST(Gzip, DamageAndBombsAreRefused) {
   std::string lying = packed;
   lying.back() = '\x7f';  // the promised size, 2 GB more
   EXPECT_FALSE(gunzip(lying, "x").ok());
+}
+
+TEST(Idx, EveryType) {
+  const auto numbers = [](const std::string& bytes) { return parse_idx(bytes, "x").value().numbers; };
+  EXPECT_THAT(numbers(std::string("\0\0\x09\x01\0\0\0\x02\xff\x7f", 10)), ElementsAre(-1, 127));
+  EXPECT_THAT(numbers(std::string("\0\0\x0b\x01\0\0\0\x01\xff\xfe", 10)), ElementsAre(-2));
+  EXPECT_THAT(numbers(std::string("\0\0\x0c\x01\0\0\0\x01\0\x01\0\0", 12)), ElementsAre(65536));
+  EXPECT_THAT(numbers(std::string("\0\0\x0d\x01\0\0\0\x01\x3f\x80\0\0", 12)), ElementsAre(1));
+  EXPECT_THAT(numbers(std::string("\0\0\x0e\x01\0\0\0\x01\xc0\0\0\0\0\0\0\0", 16)), ElementsAre(-2));
 }
 
 }  // namespace

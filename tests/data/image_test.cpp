@@ -63,7 +63,7 @@ TEST(Picture, EveryCutIsRefused) {
   }
   EXPECT_THAT(message(decode_image(png_bytes(noise).substr(0, 60), "x")), StartsWith("x: damaged PNG: "));
   EXPECT_THAT(message(decode_image(jpeg_bytes(noise).substr(0, 300), "x")), StartsWith("x: damaged JPEG: "));
-  EXPECT_EQ(message(decode_image("GIF89a", "x")), "x: wanted a PNG or JPEG picture, got something else");
+  EXPECT_EQ(message(decode_image("GIF89a", "x")), "x: wanted a PNG or JPEG picture, got a GIF");
 }
 
 TEST(Picture, ResizingKeepsMeansAndRamps) {
@@ -85,10 +85,12 @@ TEST(Folder, ClassesAreItsSubFoldersInOrder) {
   ASSERT_TRUE(data.ok()) << message(data);
   EXPECT_THAT(data->class_names, ElementsAre("cat", "dog"));
   EXPECT_THAT(data->labels, ElementsAre(0, 1, 1));
-  EXPECT_THAT(data->shape, ElementsAre(1, 4, 4));  // that of the first picture
-  EXPECT_EQ(data->bytes.size(), 48U);
-  EXPECT_EQ(data->bytes[16], 10);
-  EXPECT_EQ(data->bytes[32], 20);
+  EXPECT_THAT(data->shape, ElementsAre(1, 2, 2));  // the commonest
+  EXPECT_EQ(data->bytes.size(), 12U);
+  EXPECT_EQ(data->bytes[4], 10);
+  EXPECT_EQ(data->bytes[8], 20);
+  EXPECT_THAT(data->notes,
+              ElementsAre("1 of 3 pictures have another size and were brought to 2×2 (stretch)", "left out: 1 .txt"));
 
   DataOptions options;
   options.image_shape = {3, 2, 2};

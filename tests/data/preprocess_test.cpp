@@ -119,7 +119,7 @@ TEST(Preprocess, WhatMakesNoSenseIsRefused) {
   EXPECT_EQ(refusal(data, {{PreprocessKind::divide, 0, {}}}),
             "preprocess divide: wanted a number other than 0 to divide by, got 0");
   EXPECT_EQ(refusal(data, {{}, {PreprocessKind::one_hot, 0, {}}}),
-            "preprocess one_hot: wanted as the first step, got it as step 2");
+            "preprocess one_hot: wanted before the steps of numbers, got it as step 2");
   EXPECT_THAT(refusal(image({1}, {1, 1, 1}), {{PreprocessKind::one_hot, 0, {}}}),
               HasSubstr("wanted a table with columns, got images"));
   Dataset empty;

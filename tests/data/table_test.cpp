@@ -14,7 +14,9 @@ using test::message;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Result<Dataset> table(std::string_view text, const DataOptions& options = {}) { return parse_table(std::string(text), "t.csv", options); }
+Result<Dataset> table(std::string_view text, const DataOptions& options = {}) {
+  return parse_table(std::string(text), "t.csv", options);
+}
 
 TEST(Table, HeaderNumbersAndClassNames) {
   const Result<Dataset> data = table("a,b,kind\n1,2,pear\n3,4.5,apple\n5,6,pear\n");
@@ -96,7 +98,8 @@ TEST(Table, AWordAmongNumbersHasItsPlace) {
   whole.missing_cells = false;
   EXPECT_EQ(message(table("a,b,c\n1,2,x\n3,,y\n4,5,x\n", whole)), "t.csv:3:3: column 'b': wanted a number, got an empty cell");
   EXPECT_EQ(message(table("a,b,c\n1,2,x\n3,1e39,y\n4,5,x\n")), "t.csv:3:3: column 'b': wanted a number, got '1e39'");
-  EXPECT_EQ(message(table("a,c\n1,x\n3,\n")), "t.csv:3:3: column 'c': wanted a label, got an empty cell; try leaving such rows out");
+  EXPECT_EQ(message(table("a,c\n1,x\n3,\n")),
+            "t.csv:3:3: column 'c': wanted a label, got an empty cell; try leaving such rows out");
 }
 
 TEST(Table, WordsBecomeSortedCategories) {
@@ -166,9 +169,15 @@ TEST(Table, ANameTwiceIsRefused) {
 }
 
 TEST(Table, DialectsReadAlike) {
-  const char* same[] = {"x;y;label\n1,5;-2,25;no\n2,5;3;yes\n",  "x;y;label\n1.5;-2.25;no\n2.5;3;yes\n", "x\ty\tlabel\n1.5\t-2.25\tno\n2.5\t3\tyes\n",
-                        "x|y|label\n1.5|-2.25|no\n2.5|3|yes\n",  "x y label\n1.5  -2.25 no\n2.5 3 yes\n", "sep=;\nx;y;label\n1.5;-2.25;no\n2.5;3;yes\n",
-                        "# x y label\n1.5 -2.25 no\n2.5 3 yes\n", "x,y,label\r1.5,-2.25,no\r2.5,3,yes\r", "# made by hand\nx,y,label\n1.5,-2.25,no\n2.5,3,yes\n",
+  const char* same[] = {"x;y;label\n1,5;-2,25;no\n2,5;3;yes\n",
+                        "x;y;label\n1.5;-2.25;no\n2.5;3;yes\n",
+                        "x\ty\tlabel\n1.5\t-2.25\tno\n2.5\t3\tyes\n",
+                        "x|y|label\n1.5|-2.25|no\n2.5|3|yes\n",
+                        "x y label\n1.5  -2.25 no\n2.5 3 yes\n",
+                        "sep=;\nx;y;label\n1.5;-2.25;no\n2.5;3;yes\n",
+                        "# x y label\n1.5 -2.25 no\n2.5 3 yes\n",
+                        "x,y,label\r1.5,-2.25,no\r2.5,3,yes\r",
+                        "# made by hand\nx,y,label\n1.5,-2.25,no\n2.5,3,yes\n",
                         "'x','y','label'\n1.5,-2.25,'no'\n2.5,3,'yes'\n"};
   for (const char* text : same) {
     const Result<Dataset> data = table(text);
@@ -208,7 +217,8 @@ TEST(Table, OtherFormatsAreNamed) {
 TEST(Table, LabelsAreText) {
   EXPECT_THAT(table("1,01234\n2,1234\n3,02138\n")->class_names, ElementsAre("01234", "1234", "02138"));
   EXPECT_THAT(table("1,1.1\n2,1.10\n3,2e3\n")->class_names, ElementsAre("1.1", "1.10", "2e3"));
-  EXPECT_THAT(table("1,9007199254740992\n2,9007199254740993\n")->class_names, ElementsAre("9007199254740992", "9007199254740993"));
+  EXPECT_THAT(table("1,9007199254740992\n2,9007199254740993\n")->class_names,
+              ElementsAre("9007199254740992", "9007199254740993"));
 }
 
 TEST(Table, NumbersThatMeasureBecomeValues) {
@@ -224,6 +234,18 @@ TEST(Table, NumbersThatMeasureBecomeValues) {
   DataOptions classes;
   classes.task = Task::classes;
   EXPECT_EQ(table(many, classes)->class_names.size(), 60U);
+}
+
+TEST(Table, ALabelWithADecimalCommaIsANumber) {
+  const Result<Dataset> data = table("a;price\n1;0,5\n2;10,25\n3;7,5\n");
+  ASSERT_TRUE(data.ok()) << message(data);
+  EXPECT_THAT(data->targets, ElementsAre(0.5F, 10.25F, 7.5F));
+}
+
+TEST(Table, NamesAreNoClasses) {
+  std::string text = "a,name\n";
+  for (int i = 0; i < 40; ++i) text += fmt::format("{},person {}\n", i, i);
+  EXPECT_THAT(message(table(text)), HasSubstr("label 'name': wanted classes, got 40 different words in 40 rows"));
 }
 
 TEST(Table, SeveralTargets) {
@@ -260,7 +282,8 @@ TEST(Table, WrittenNumbers) {
 
 TEST(Table, ColumnsThatSayNothingAreLeftOut) {
   std::string text = ",name,empty,when,x,label\n";
-  for (int i = 0; i < 20; ++i) text += fmt::format("{0},person {0},,2024-01-{1:02},{0}.5,{2}\n", i, i + 1, i % 2 == 0 ? "a" : "b");
+  for (int i = 0; i < 20; ++i)
+    text += fmt::format("{0},person {0},,2024-01-{1:02},{0}.5,{2}\n", i, i + 1, i % 2 == 0 ? "a" : "b");
   const Result<Dataset> data = table(text);
   ASSERT_TRUE(data.ok()) << message(data);
   EXPECT_EQ(data->columns, (std::vector<Column>{{"x", {}}}));
@@ -270,7 +293,8 @@ TEST(Table, ColumnsThatSayNothingAreLeftOut) {
   const Result<Dataset> dated = table(text, dates);
   ASSERT_TRUE(dated.ok()) << message(dated);
   EXPECT_EQ(dated->columns[2].name, "when.weekday");
-  EXPECT_THAT(std::vector<float>(dated->floats.begin(), dated->floats.begin() + 5), ElementsAre(2024, 1, 0, 0, 0.5F)) << "a Monday";
+  EXPECT_THAT(std::vector<float>(dated->floats.begin(), dated->floats.begin() + 5), ElementsAre(2024, 1, 0, 0, 0.5F))
+      << "a Monday";
   DataOptions model;
   model.columns = dated->columns;
   model.labelled = false;

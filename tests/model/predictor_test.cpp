@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "nn/loss.h"
 #include "model/zoo.h"
+#include "nn/loss.h"
 
 namespace soma {
 namespace {
@@ -54,11 +54,11 @@ TEST(ReadOutput, EachLossInItsOwnWay) {
 }
 
 TEST(ReadOutput, CodesPickTheNearest) {
-  const LossConfig coded{Kind::quadratic, 0, {}, {0, 0.5, 1}};
+  const LossConfig coded{.kind = Kind::quadratic, .codes = {0, 0.5, 1}};
   EXPECT_EQ(read(coded, {0.6F}).label, 1);
   EXPECT_EQ(read(coded, {9}).label, 2);
   EXPECT_THAT(read(coded, {9}).probabilities, ElementsAre(9));
-  const LossConfig binary{Kind::binary_cross_entropy, 0, {}, {0, 1}};
+  const LossConfig binary{.kind = Kind::binary_cross_entropy, .codes = {0, 1}};
   EXPECT_EQ(read(binary, {0.1F}).label, 1);
   EXPECT_EQ(read(binary, {-0.1F}).label, 0);
 }
@@ -72,7 +72,7 @@ TEST(SampleLoss, IsWhatTheConfigDefines) {
   const auto softplus = [](double v) { return std::log1p(std::exp(v)); };
   EXPECT_THAT(sample_loss({Kind::binary_cross_entropy}, y, 1),
               DoubleNear((softplus(0.5) + softplus(-1) + 1 + softplus(2)) / 3, 1e-7));
-  EXPECT_THAT(sample_loss({Kind::quadratic, 0, {}, {0, 5}}, std::vector<float>{2}, 1), DoubleNear(9, 1e-12));
+  EXPECT_THAT(sample_loss({.kind = Kind::quadratic, .codes = {0, 5}}, std::vector<float>{2}, 1), DoubleNear(9, 1e-12));
   EXPECT_THAT(sample_loss({Kind::cross_entropy}, std::vector<float>{1000, 0}, 1), DoubleNear(1000, 1e-9));
   EXPECT_THAT(sample_loss({Kind::binary_cross_entropy}, std::vector<float>{-1000, 1000}, 0), DoubleNear(1000, 1e-9));
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/random.h"
 #include "model/check.h"
@@ -63,7 +64,7 @@ Model make_model(Shape input, std::vector<Node> nodes, Preprocess preprocess, st
     model.parameters.push_back(std::move(tensor));
   }
   const std::int64_t outputs = network.shapes.back()[0];
-  if (outputs == 1) model.loss = {LossConfig::Kind::quadratic, 0, {}, {0, 1}};
+  if (outputs == 1) model.loss = {.kind = LossConfig::Kind::quadratic, .codes = {0, 1}};
   for (std::int64_t c = 0; c < std::max<std::int64_t>(outputs, 2); ++c) model.class_names.push_back("class " + std::to_string(c));
   return model;
 }
@@ -167,6 +168,17 @@ std::vector<ZooModel> zoo() {
     rows.floats[4 * r] = static_cast<float>(r % 4) - 1;  // −1: a word never seen
     rows.floats[4 * r + 2] = static_cast<float>(r % 3) - 1;
   }
+
+  Preprocess gaps{{{Kind::impute, {}, {}, {}, {2, 0.5F, 1, -0.25F}, {0, 3}},
+                   {Kind::one_hot, {}, {}, {3, 0, 2, 0, 0, 0}},
+                   affine(Kind::robust, 9, 0.3F, 0.7F)}};
+  auto filled = make_model({4}, {node(Linear{5}), node(Act{Act::Kind::relu}), node(Linear{3})}, gaps);
+  filled.columns = all.back().model.columns;
+  filled.label_name = "species";
+  const Dataset words = rows;
+  add("impute_one_hot_robust", std::move(filled));
+  all.back().samples = words;
+  for (std::size_t i = 0; i < words.floats.size(); i += 3) all.back().samples.floats[i] = std::numeric_limits<float>::quiet_NaN();
   return all;
 }
 

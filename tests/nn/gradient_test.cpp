@@ -129,7 +129,7 @@ TEST_P(LossGradient, IsTheSlopeOfTheMeanLoss) {
 }
 
 LossConfig loss(LossConfig::Kind kind, double smoothing = 0, std::vector<double> weights = {}, std::vector<double> codes = {}) {
-  return {kind, smoothing, std::move(weights), std::move(codes)};
+  return {.kind = kind, .label_smoothing = smoothing, .class_weights = std::move(weights), .codes = std::move(codes)};
 }
 INSTANTIATE_TEST_SUITE_P(Losses, LossGradient,
                          testing::Values(loss(LossConfig::Kind::cross_entropy), loss(LossConfig::Kind::cross_entropy, 0.1),
@@ -137,7 +137,9 @@ INSTANTIATE_TEST_SUITE_P(Losses, LossGradient,
                                          loss(LossConfig::Kind::quadratic), loss(LossConfig::Kind::quadratic, 0, {}, {0, 1, 0.5}),
                                          loss(LossConfig::Kind::binary_cross_entropy),
                                          loss(LossConfig::Kind::binary_cross_entropy, 0, {}, {0, 1, 0.5}),
-                                         loss(LossConfig::Kind::nll), loss(LossConfig::Kind::nll, 0, {3, 1, 0.25})));
+                                         loss(LossConfig::Kind::absolute), loss(LossConfig::Kind::huber),
+                                         loss(LossConfig::Kind::quantile), loss(LossConfig::Kind::nll),
+                                         loss(LossConfig::Kind::nll, 0, {3, 1, 0.25})));
 
 }  // namespace
 }  // namespace soma

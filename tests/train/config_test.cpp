@@ -89,8 +89,8 @@ TEST(Config, NamesUnknownKeysWithPositionAndTheNearestOne) {
   EXPECT_EQ(parse_error("epochs = 5\n"), "a.toml:1:1: unknown key 'epochs'; did you mean 'train.epochs'?");
   EXPECT_EQ(parse_error("[network]\nlayers = [{ type = \"conv2d\", out = 3, kernle = 5 }]\n"),
             "a.toml:2:39: unknown key 'conv2d.kernle'; did you mean 'conv2d.kernel'?");
-  EXPECT_THAT(parse_error("[augment]\nblurriness = 5\n"),
-              HasSubstr("a.toml:2:1: unknown key 'augment.blurriness'; known: augment.shift, augment.rotate"));
+  EXPECT_THAT(parse_error("[augment]\nfog = 5\n"),
+              HasSubstr("a.toml:2:1: unknown key 'augment.fog'; known: augment.shift, augment.rotate"));
 }
 
 TEST(Config, NamesUnknownWordsWithTheNearestOne) {
@@ -115,7 +115,8 @@ TEST(Config, SaysWhichTypeIsWantedAndWhichIsThere) {
             "a.toml:2:11: train.threads: wanted an integer, 0 or more, got the integer 99999999999");
   EXPECT_EQ(parse_error("[optimizer]\nrate = true\n"), "a.toml:2:8: optimizer.rate: wanted a number, got true");
   EXPECT_EQ(parse_error("[data]\nheader = 1\n"), "a.toml:2:10: data.header: wanted true or false, got the integer 1");
-  EXPECT_EQ(parse_error("[data]\nlabel = 0.5\n"), "a.toml:2:9: data.label: wanted a column's name or index, got the number 0.5");
+  EXPECT_EQ(parse_error("[data]\nlabel = 0.5\n"),
+            "a.toml:2:9: data.label: wanted a column's name or index, or a list of them, got the number 0.5");
   EXPECT_EQ(parse_error("name = []\n"), "a.toml:1:8: name: wanted a string, got a list");
   EXPECT_EQ(parse_error("train = 3\n"), "a.toml:1:9: train: wanted a table, got the integer 3");
   EXPECT_EQ(parse_error("preprocess = { kind = \"divide\" }\n"), "a.toml:1:14: preprocess: wanted a list, got a table");
@@ -242,7 +243,7 @@ TEST(CheckConfig, NamesTheKeyAndTheValue) {
   EXPECT_EQ(check_error([](Config& c) {
               c.preprocess = {{PreprocessKind::min_max, 1, {}}, {PreprocessKind::one_hot, 1, {}}};
             }),
-            "preprocess: wanted one_hot as the first step, got it as step 2");
+            "preprocess: wanted one_hot before the steps of numbers, got it as step 2");
   EXPECT_EQ(check_error([](Config& c) { c.augment.scale = 1.5; }), "augment.scale: wanted a number from 0 to below 1, got 1.5");
   EXPECT_EQ(check_error([](Config& c) { c.schedule.every = 0; }), "schedule.every: wanted at least 1, got 0");
   EXPECT_EQ(check_error([](Config& c) { c.schedule.peak_at = 1; }), "schedule.peak_at: wanted a number between 0 and 1, got 1");
@@ -325,7 +326,16 @@ struct Scramble {
     x.w = *rc::gen::arbitrary<bool>() ? x.h : *rc::gen::arbitrary<std::int64_t>();
   }
   void fill(CountOrClasses x) { x.count = *rc::gen::inRange<std::int64_t>(0, 1 << 20); }
-  void fill(NameOrIndex x) { fill(x.name); }
+  void fill(NamesOrIndices x) {
+    fill(x.several);
+    x.one.clear();
+    if (x.several.empty()) fill(x.one);
+  }
+  void fill(WordOrNumber x) { fill(x.text); }
+  void fill(WeightsOrBalanced x) {
+    fill(x.weights);
+    x.balanced = x.weights.empty() && *rc::gen::arbitrary<bool>();
+  }
   void fill(Node& x) {
     x.layer = *rc::gen::elementOf(std::vector<Layer>(layer_prototypes().begin(), layer_prototypes().end()));
     fields(x, *this);

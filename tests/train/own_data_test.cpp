@@ -17,7 +17,8 @@ using testing::HasSubstr;
 
 class OwnData : public testing::Test {
  protected:
-  OwnData() : directory_(fs::temp_directory_path() / fmt::format("soma-own-data-{}", testing::UnitTest::GetInstance()->random_seed())) {
+  OwnData()
+      : directory_(fs::temp_directory_path() / fmt::format("soma-own-data-{}", testing::UnitTest::GetInstance()->random_seed())) {
     fs::remove_all(directory_);
     fs::create_directories(directory_);
   }
@@ -34,7 +35,8 @@ class OwnData : public testing::Test {
     config.name = "own";
     config.data.train = file;
     config.preprocess = {{PreprocessKind::standardise}};
-    config.network.nodes = {{"", Linear{16, true}, {}, {}}, {"", Activation{Activation::Kind::tanh, 0}, {}, {}}, {"", Linear{0, true}, {}, {}}};
+    config.network.nodes = {
+        {"", Linear{16, true}, {}, {}}, {"", Activation{Activation::Kind::tanh, 0}, {}, {}}, {"", Linear{0, true}, {}, {}}};
     config.optimizer.rate = 0.02;
     config.train.epochs = 60;
     config.train.batch = 16;
@@ -76,7 +78,8 @@ TEST_F(OwnData, MissingCellsAreRefusedWithTheLineThatFillsThem) {
 }
 
 TEST_F(OwnData, WhatCannotBeLearntIsRefused) {
-  EXPECT_THAT(refusal(config_for(write("one.csv", "a,label\n1,x\n2,x\n3,x\n4,x\n5,x\n"))), HasSubstr("at least two classes to train on, got 'x' alone"));
+  EXPECT_THAT(refusal(config_for(write("one.csv", "a,label\n1,x\n2,x\n3,x\n4,x\n5,x\n"))),
+              HasSubstr("at least two classes to train on, got 'x' alone"));
   Config divided = config_for(write("small.csv", "a,label\n0.1,x\n0.2,y\n0.3,x\n0.4,y\n1,x\n0.5,y\n"));
   divided.preprocess = {{PreprocessKind::divide}};
   EXPECT_THAT(refusal(divided), HasSubstr("they are divided already"));
@@ -221,7 +224,8 @@ TEST_F(OwnData, AResumedRunWantsTheDataItBeganWith) {
     return done ? std::string() : done.error().message;
   };
   EXPECT_EQ(restored(text), "");
-  EXPECT_THAT(restored(text + "7,7,x\n"), HasSubstr("wanted the data this run began with: as many samples (10 samples), got 11 samples"));
+  EXPECT_THAT(restored(text + "7,7,x\n"),
+              HasSubstr("wanted the data this run began with: as many samples (10 samples), got 11 samples"));
   std::string renamed = text;
   for (std::size_t at = renamed.find(",y\n"); at != std::string::npos; at = renamed.find(",y\n")) renamed.replace(at, 3, ",a\n");
   EXPECT_THAT(restored(renamed), HasSubstr("the same names"));
