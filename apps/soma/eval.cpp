@@ -90,8 +90,8 @@ Result<Dataset> data_for(const Options& options, const Model& model, const std::
 int evaluate(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
   const bool run = is_directory(options.model);
-  const Result<Model> model = read_onnx(run ? (std::filesystem::path(options.model) / "model.onnx").string() : options.model,
-                                        options.changed);
+  const Result<Model> model =
+      read_onnx(run ? (std::filesystem::path(options.model) / "model.onnx").string() : options.model, options.changed);
   if (!model) return complain(model.error());
   const std::string source = test_split(options.data);
   const Result<Dataset> data = data_for(options, *model, source);

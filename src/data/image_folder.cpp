@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <map>
 
 #include "core/file.h"
+#include "core/number.h"
 #include "core/text.h"
 #include "data/image.h"
 #include "data/labels.h"
@@ -36,12 +36,6 @@ Result<std::vector<fs::path>> entries(const fs::path& directory) {
   if (failure) return Error{Error::Kind::io, fmt::format("{}: cannot read: {}", directory.string(), failure.message())};
   std::sort(found.begin(), found.end());
   return found;
-}
-
-std::optional<std::int64_t> whole_number(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return failure == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
 /// The class folders: 2 before 10 where all names are numbers.

@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <map>
+
+#include "core/number.h"
 
 namespace soma {
 
@@ -47,8 +48,9 @@ Result<void> set_labels(Dataset& dataset, std::span<const std::int64_t> labels, 
       return !name.empty() && name.find_first_not_of("-0123456789") == std::string::npos;
     });
     for (std::size_t i = 0; i < class_names.size(); ++i)
-      places.emplace(numbered ? std::strtoll(class_names[i].c_str(), nullptr, 10) : static_cast<std::int64_t>(i),
-                     static_cast<std::int32_t>(i));
+      places.emplace(
+          numbered ? whole_number(class_names[i]).value_or(static_cast<std::int64_t>(i)) : static_cast<std::int64_t>(i),
+          static_cast<std::int32_t>(i));
   }
   dataset.labels.resize(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {

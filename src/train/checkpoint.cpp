@@ -109,7 +109,7 @@ void visit_words(Words& words, DataFingerprint& data) {
 }
 
 /// What of the data is no longer as it was; "" when nothing is.
-std::string changed(const DataFingerprint& then, const DataFingerprint& now) {
+std::string difference(const DataFingerprint& then, const DataFingerprint& now) {
   const auto was = [](std::string_view what, std::string_view a, std::string_view b) {
     const std::size_t most = 120;
     return fmt::format("{} ({}), got {}", what, a.substr(0, most), b.substr(0, most));
@@ -200,7 +200,7 @@ Result<void> read_checkpoint(RunState& state, const std::filesystem::path& file,
     return fail(
         "wanted the checkpoint of this config, got one of another; try --resume without changing the config (epochs and threads "
         "may change)");
-  if (const std::string what = changed(data, state.data_print); !what.empty())
+  if (const std::string what = difference(data, state.data_print); !what.empty())
     return fail(fmt::format("wanted the data this run began with: {}; try a new --out directory", what));
   if (at.next < 0 || at.next > state.samples() || at.epoch < 0)
     return fail(fmt::format("wanted a position within {} samples, got {}", state.samples(), at.next));
