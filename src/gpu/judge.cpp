@@ -87,9 +87,10 @@ struct Reference {
 };
 
 template <class T>
-Update<T> numbers_of(const OptimizerConfig& c) {
+Update<T> numbers_of(const Trial& trial) {
+  const OptimizerConfig& c = trial.optimizer;
   Update<T> u;
-  u.kind = c.kind;
+  u.rule = trial.rule;
   u.rate = T(0.01);
   u.momentum = T(0.9);
   u.rho = T(0.95);
@@ -135,7 +136,9 @@ std::string trespass(const Program& program, std::span<const float> work) {
 }  // namespace
 
 Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
-  auto plan = make_plan(trial.network, trial.batch, true);
+  auto network = resolve(trial.network);
+  if (!network) return network.error();
+  auto plan = make_plan(*network, trial.batch, PlanFor::training);
   if (!plan) return plan.error();
   Reference want(*plan, trial);
   const Net<double>& net = want.net;
@@ -150,7 +153,7 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
 
   Settings settings;
   settings.loss = trial.loss;
-  settings.optimizer = trial.optimizer.kind;
+  settings.optimizer = trial.rule;
   settings.clip_norm = trial.optimizer.clip_norm;
   settings.seed = 3;
   settings.canaries = true;
@@ -159,8 +162,8 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
   auto engine = Engine::create(std::move(device), *plan, settings, {numbers, trial.rows, trial.rows, 0});
   if (!engine) return engine.error();
   Engine& e = **engine;
-  const int states = state_arrays(trial.optimizer.kind);
-  const Update<float> update = numbers_of<float>(trial.optimizer);
+  const int states = state_arrays(trial.rule);
+  const Update<float> update = numbers_of<float>(trial);
   std::vector<float> work(static_cast<std::size_t>(e.program().sizes[static_cast<std::size_t>(Arena::work)])),
       moved(static_cast<std::size_t>(all)), gradients(static_cast<std::size_t>(trained));
   std::span<const StepRecord> records;
@@ -195,7 +198,7 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
   const std::vector<double> clip = clipped(net, trial.optimizer.clip_norm);
   std::vector<double> w(parameters.begin(), parameters.end()), s0(state0.begin(), state0.end()), s1(state1.begin(), state1.end());
   std::copy(want.net.parameters() + trained, want.net.parameters() + all, w.begin() + trained);  // running statistics
-  Update<double> numbers_in_double = numbers_of<double>(trial.optimizer);
+  Update<double> numbers_in_double = numbers_of<double>(trial);
   net.kernels().update(numbers_in_double, w.data(), clip.data(), s0.data(), s1.data(), plan->weight_end);
   numbers_in_double.l1 = numbers_in_double.l2 = 0;
   net.kernels().update(numbers_in_double, w.data() + plan->weight_end, clip.data() + plan->weight_end,

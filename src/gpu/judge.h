@@ -14,7 +14,8 @@ struct Trial {
   std::string name;
   NetworkSpec network;
   LossConfig loss = {LossConfig::Kind::quadratic, 0, {}, {}};
-  OptimizerConfig optimizer;
+  UpdateRule rule = UpdateRule::adam;
+  OptimizerConfig optimizer;  ///< penalties and clipping
   std::int64_t batch = 5, rows = 5;
 };
 

@@ -32,7 +32,7 @@ Range Lowering::place(Use use, std::int64_t key, std::int64_t count, bool writes
   return {Arena::work, at.offset, at.size, writes};
 }
 
-Range Lowering::value(ValueId id, bool writes) { return place(Use::value, of(id).offset, batch() * size(id), writes); }
+Range Lowering::value(ValueId id, bool writes) { return place(Use::value, id, batch() * size(id), writes); }
 
 Range Lowering::gradient_at(std::int64_t offset, ValueId id, bool writes) {
   return place(Use::gradient, offset, batch() * size(id), writes);
@@ -174,7 +174,7 @@ void Lowering::backward() {
 }
 
 Result<Program> lower(const Plan& plan, const Settings& settings) {
-  SOMA_REQUIRE(plan.training);
+  SOMA_REQUIRE(plan.purpose == PlanFor::training);
   Program program;
   Layout layout(settings.canaries);
   using Mode = Lowering::Mode;

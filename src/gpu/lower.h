@@ -16,7 +16,7 @@ namespace soma::gpu {
 /// What a step depends on besides the plan.
 struct Settings {
   LossConfig loss;
-  OptimizerConfig::Kind optimizer = OptimizerConfig::Kind::adam;
+  UpdateRule optimizer = UpdateRule::adam;
   double clip_norm = 0;
   std::uint64_t seed = 0;   ///< of dropout
   std::int64_t tables = 0;  ///< of bytes, for number i that of i % tables; 0: samples are floats

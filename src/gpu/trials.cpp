@@ -103,17 +103,16 @@ void add_losses_and_optimizers(std::vector<Trial>& all) {
   head("quadratic, of codes", {Loss::quadratic, 0, {}, {0, 1, 0.5}}, {linear(1), act(Kind::sigmoid)});
   head("binary cross-entropy", {Loss::binary_cross_entropy, 0, {}, {}}, {linear(4)});
   head("binary cross-entropy, of codes", {Loss::binary_cross_entropy, 0, {}, {0, 1}}, {linear(1)});
-  for (const auto& [kind, name] :
-       std::initializer_list<std::pair<OptimizerConfig::Kind, const char*>>{{OptimizerConfig::Kind::sgd, "sgd"},
-                                                                            {OptimizerConfig::Kind::momentum, "momentum"},
-                                                                            {OptimizerConfig::Kind::nesterov, "nesterov"},
-                                                                            {OptimizerConfig::Kind::adagrad, "adagrad"},
-                                                                            {OptimizerConfig::Kind::adadelta, "adadelta"},
-                                                                            {OptimizerConfig::Kind::rmsprop, "rmsprop"},
-                                                                            {OptimizerConfig::Kind::adamw, "adamw"},
-                                                                            {OptimizerConfig::Kind::nadam, "nadam"}}) {
+  for (const auto& [kind, name] : std::initializer_list<std::pair<UpdateRule, const char*>>{{UpdateRule::sgd, "sgd"},
+                                                                                            {UpdateRule::momentum, "momentum"},
+                                                                                            {UpdateRule::nesterov, "nesterov"},
+                                                                                            {UpdateRule::adagrad, "adagrad"},
+                                                                                            {UpdateRule::adadelta, "adadelta"},
+                                                                                            {UpdateRule::rmsprop, "rmsprop"},
+                                                                                            {UpdateRule::adam, "adam"},
+                                                                                            {UpdateRule::nadam, "nadam"}}) {
     Trial made = trial(name, {6}, {linear(20), act(Kind::tanh), linear(3)});
-    made.optimizer.kind = kind;
+    made.rule = kind;
     made.optimizer.l2 = 0.1;
     made.optimizer.l1 = 0.05;
     made.optimizer.weight_decay = 0.2;

@@ -27,7 +27,7 @@ std::vector<Program> programs() {
   std::vector<Program> all;
   Settings settings;
   const auto add = [&](const NetworkSpec& network, std::int64_t batch) {
-    all.push_back(lower(make_plan(network, batch, true).value(), settings).value());
+    all.push_back(lower(make_plan(resolve(network).value(), batch, PlanFor::training).value(), settings).value());
   };
   for (const Trial& trial : trials()) add(trial.network, trial.batch);
   for (const Case& each : cases()) add({each.input, each.nodes, {}}, 7);
@@ -84,7 +84,7 @@ TEST(Barriers, OfMnistCnnCutAStepInEightGroups) {
                              {"", act(Activation::Kind::relu), {}, {}},
                              {"", Linear{10, true}, {}, {}}},
                             {}};
-  const Program program = lower(make_plan(network, 64, true).value(), {}).value();
+  const Program program = lower(make_plan(resolve(network).value(), 64, PlanFor::training).value(), {}).value();
   Barriers barriers;
   int count = 0;
   for (int step = 0; step < 2; ++step)

@@ -1,7 +1,7 @@
-// w, g and the optimizer's state → their next values: Update<float> of src/kernels/kernels.h, kinds numbered as OptimizerConfig::Kind.
+// w, g and the optimizer's state → their next values: Update<float> of src/kernels/operations.h, kinds numbered as UpdateRule.
 // Wants a constant KIND and a buffer `numbers` of kNumbers floats a step.
 const uint kNumbers = 20;
-const uint kSgd = 0, kMomentum = 1, kNesterov = 2, kAdagrad = 3, kAdadelta = 4, kRmsprop = 5, kAdam = 6, kAdamw = 7, kNadam = 8;
+const uint kSgd = 0, kMomentum = 1, kNesterov = 2, kAdagrad = 3, kAdadelta = 4, kRmsprop = 5, kAdam = 6, kNadam = 7;
 
 struct Update {
   float rate, momentum, rho, beta1, beta2, epsilon, step1, step2, root2, gradient_scale, clip_value, l1, l2, weight_decay, rest_rho, rest1, rest2;
@@ -47,7 +47,7 @@ void move_four(uint kind, const Update u, bool penalised, inout vec4 w, vec4 g, 
       s0 = u.rho * s0 + u.rest_rho * g * g;
       w -= u.rate * g / (sqrt(s0) + u.epsilon);
       return;
-    default:  // adam, adamw, nadam
+    default:  // adam, nadam
       s0 = u.beta1 * s0 + u.rest1 * g;
       s1 = u.beta2 * s1 + u.rest2 * g * g;
       w -= (u.step1 * s0 + (kind == kNadam ? u.step2 * g : vec4(0))) / (sqrt(s1) * u.root2 + u.epsilon);

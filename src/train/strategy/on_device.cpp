@@ -37,7 +37,7 @@ class OnDevice final : public SampleStrategy {
     made->ring_ = needs_ring(run, numbers, (*device)->longest_range());
     gpu::Settings settings;
     settings.loss = run.config.loss;
-    settings.optimizer = run.config.optimizer.kind;
+    settings.optimizer = rule_of(run.config.optimizer.kind);
     settings.clip_norm = run.config.optimizer.clip_norm;
     settings.seed = run.config.train.seed;
     settings.tables = made->ring_ ? 0 : std::ssize(table) / 256;
