@@ -13,7 +13,7 @@ namespace soma::gpu {
 struct Trial {
   std::string name;
   NetworkSpec network;
-  LossConfig loss = {LossConfig::Kind::quadratic, 0, {}, {}};
+  LossConfig loss = {.kind = LossConfig::Kind::quadratic};
   UpdateRule rule = UpdateRule::adam;
   OptimizerConfig optimizer;  ///< penalties and clipping
   std::int64_t batch = 5, rows = 5;

@@ -175,6 +175,10 @@ void Lowering::backward() {
 
 Result<Program> lower(const Plan& plan, const Settings& settings) {
   SOMA_REQUIRE(plan.purpose == PlanFor::training);
+  if (settings.loss.kind > LossConfig::Kind::nll)
+    return Error{Error::Kind::usage,
+                 "loss.kind: wanted cross_entropy, quadratic, binary_cross_entropy or nll on a GPU, got another; "
+                 "try train.device = \"cpu\""};
   Program program;
   Layout layout(settings.canaries);
   using Mode = Lowering::Mode;

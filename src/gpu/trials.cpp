@@ -97,12 +97,17 @@ void add_losses_and_optimizers(std::vector<Trial>& all) {
     made.loss = std::move(loss);
     all.push_back(std::move(made));
   };
-  head("cross-entropy", {Loss::cross_entropy, 0, {}, {}}, {linear(5)});
-  head("cross-entropy, smoothed and weighted", {Loss::cross_entropy, 0.1, {1, 2, 0.5, 1, 3}, {}}, {linear(5)});
-  head("negative log likelihood", {Loss::nll, 0, {1, 2, 0.5}, {}}, {linear(3), layer(Softmax{true})});
-  head("quadratic, of codes", {Loss::quadratic, 0, {}, {0, 1, 0.5}}, {linear(1), act(Kind::sigmoid)});
-  head("binary cross-entropy", {Loss::binary_cross_entropy, 0, {}, {}}, {linear(4)});
-  head("binary cross-entropy, of codes", {Loss::binary_cross_entropy, 0, {}, {0, 1}}, {linear(1)});
+  head("cross-entropy", {.kind = Loss::cross_entropy, .label_smoothing = 0, .class_weights = {}, .codes = {}}, {linear(5)});
+  head("cross-entropy, smoothed and weighted",
+       {.kind = Loss::cross_entropy, .label_smoothing = 0.1, .class_weights = {1, 2, 0.5, 1, 3}, .codes = {}}, {linear(5)});
+  head("negative log likelihood", {.kind = Loss::nll, .label_smoothing = 0, .class_weights = {1, 2, 0.5}, .codes = {}},
+       {linear(3), layer(Softmax{true})});
+  head("quadratic, of codes", {.kind = Loss::quadratic, .label_smoothing = 0, .class_weights = {}, .codes = {0, 1, 0.5}},
+       {linear(1), act(Kind::sigmoid)});
+  head("binary cross-entropy", {.kind = Loss::binary_cross_entropy, .label_smoothing = 0, .class_weights = {}, .codes = {}},
+       {linear(4)});
+  head("binary cross-entropy, of codes",
+       {.kind = Loss::binary_cross_entropy, .label_smoothing = 0, .class_weights = {}, .codes = {0, 1}}, {linear(1)});
   for (const auto& [kind, name] : std::initializer_list<std::pair<UpdateRule, const char*>>{{UpdateRule::sgd, "sgd"},
                                                                                             {UpdateRule::momentum, "momentum"},
                                                                                             {UpdateRule::nesterov, "nesterov"},
