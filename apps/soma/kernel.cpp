@@ -154,7 +154,7 @@ int load(const Options& options) {
   while (!stop->load()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const auto counters = program->counters();
   if (!counters) return complain(counters.error());
-  fmt::print("{} answered, {} passed on\n", counters->answered, counters->passed);
+  fmt::print("{} answered, {} passed on, {} dropped\n", counters->answered, counters->passed, counters->limited);
   return done;
 }
 
@@ -226,6 +226,9 @@ void add_kernel(CLI::App& program, Action& action) {
   takes_model(each);
   each->add_option("--dev", options->interface, "The network interface")->type_name("IFACE")->required();
   each->add_option("--port", options->kernel.port, "UDP port")->type_name("PORT")->capture_default_str();
+  each->add_option("--rate", options->kernel.questions_per_second, "Questions a second from one source; more are dropped")
+      ->type_name("N")
+      ->capture_default_str();
   each->add_option("--mode", options->mode, "native or generic; by default native where the driver can, on veth generic")
       ->type_name("MODE");
   each = add("ask", "Ask about files of samples over UDP", &ask);

@@ -40,8 +40,9 @@ std::vector<std::uint8_t> make_question(ValueType type, std::span<const std::uin
 
 struct KernelOptions {
   std::uint16_t port = 9000;
-  std::int64_t max_products = 100'000;  ///< multiply-adds of one answer; at most kMostKernelProducts
-  double int16_units = 1;               ///< an int16 n stands for n / int16_units
+  std::int64_t max_products = 100'000;            ///< multiply-adds of one answer; at most kMostKernelProducts
+  std::int64_t questions_per_second = 1'000'000;  ///< of one source, and a hundredth of it at once; more are dropped
+  double int16_units = 1;                         ///< an int16 n stands for n / int16_units
 };
 inline constexpr std::int64_t kMostKernelProducts = 400'000;  ///< 50 µs of a processor that does nothing else meanwhile
 
@@ -55,7 +56,8 @@ struct KernelTiming {
 /// Packets of one program since it was loaded, over all processors.
 struct KernelCounters {
   std::uint64_t answered = 0;
-  std::uint64_t passed = 0;  ///< to its port, but no question that it answers: left to the rest of the system, untouched
+  std::uint64_t passed = 0;   ///< to its port, but no question that it answers: left to the rest of the system, untouched
+  std::uint64_t limited = 0;  ///< dropped: too many from one source
 };
 
 enum class KernelMode {

@@ -53,7 +53,7 @@ enum class Helper : std::int32_t {
 };
 
 /// The maps of a program. The assembler writes the number of one; the loader puts its descriptor there.
-enum class Map : std::int32_t { model = 0, scratch = 1, counters = 2, sources = 3 };
+enum class Map : std::int32_t { model = 0, scratch = 1, sources = 2 };
 
 struct Code {
   std::vector<Instruction> instructions;

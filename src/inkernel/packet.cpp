@@ -6,7 +6,8 @@
 namespace soma::bpf {
 namespace {
 
-constexpr std::int64_t kContext = -8, kKey = -16, kMessageAt = -24, kLength = -32, kFrameLength = -40;  // on the stack
+constexpr std::int64_t kContext = -8, kKey = -16, kMessageAt = -24, kLength = -32, kFrameLength = -40, kSource = -56,
+                       kNow = -64;  // on the stack
 constexpr std::int64_t kHead =
     kEthernet + kIpv4 + kUdp + message::kHeader;  // the shortest question; enough to parse both families
 constexpr std::int64_t kIp = kFrame + kEthernet;
@@ -16,8 +17,8 @@ constexpr std::int32_t network_order(std::uint16_t value) { return (value & 0xff
 
 class XdpWriter {
  public:
-  XdpWriter(const Layout& layout, std::uint16_t port, Ending ending)
-      : layout_(layout), port_(port), ending_(ending), network_(code_, layout, refused_) {}
+  XdpWriter(const Layout& layout, std::uint16_t port, Ending ending, Rate rate)
+      : layout_(layout), port_(port), ending_(ending), rate_(rate), network_(code_, layout, refused_) {}
 
   Code write() {
     code_.store(Size::dword, r10, kContext, r1);
@@ -120,6 +121,9 @@ class XdpWriter {
     code_.jump(Jump::ne, r1, 0, pass_);
     ip_header_sum();
     code_.jump(Jump::ne, r1, 0xffff, refused_);
+    code_.load(Size::word, r1, r6, kIp + 12);
+    code_.store(Size::dword, r10, kSource, r1);
+    code_.store(Size::dword, r10, kSource + 8, 0);
     code_.load(Size::half, r3, r6, kIp + 2);
     code_.swap16(r3);
     code_.alu(Alu::sub, r3, kIpv4);
@@ -135,6 +139,10 @@ class XdpWriter {
     code_.jump(Jump::ne, r1, 6, pass_);
     code_.load(Size::byte, r1, r6, kIp + 6);
     code_.jump(Jump::ne, r1, kUdpProtocol, pass_);
+    for (std::int64_t i = 0; i < 16; i += 4) {
+      code_.load(Size::word, r1, r6, kIp + 8 + i);
+      code_.store(Size::word, r10, kSource + i, r1);
+    }
     code_.load(Size::half, r3, r6, kIp + 4);
     code_.swap16(r3);
     lengths(udp, kEthernet + kIpv6);
@@ -168,6 +176,7 @@ class XdpWriter {
     code_.jump(Jump::ne, r1, 0, refused_);
     code_.load(Size::half, r1, r6, kMessage + message::kCount);
     code_.jump(Jump::ne, r1, static_cast<std::int32_t>(layout_.inputs), refused_);
+    limit();
     lookup(Map::model);
     code_.mov(r1, r0);
     lookup_in_r1();
@@ -193,6 +202,43 @@ class XdpWriter {
       code_.place(other);
     }
     code_.go(refused_);
+    code_.place(ready);
+  }
+
+  /// A source has a time until which its questions are paid for; it may be ahead of now by no more than the burst. Two processors
+  /// that change it at once may lose one payment.
+  void limit() {
+    const auto fresh = code_.label(), ahead = code_.label(), limited = code_.label(), ready = code_.label();
+    code_.call(Helper::ktime_get_ns);
+    code_.mov(r8, r0);
+    code_.map(r1, Map::sources);
+    code_.mov(r2, r10);
+    code_.add(r2, kSource);
+    code_.call(Helper::map_lookup);
+    code_.jump(Jump::eq, r0, 0, fresh);
+    code_.load(Size::dword, r1, r0, 0);
+    code_.jump(Jump::gt, r1, r8, ahead);
+    code_.mov(r1, r8);
+    code_.place(ahead);
+    code_.mov(r2, r1);
+    code_.alu(Alu::sub, r2, r8);
+    code_.jump(Jump::gt, r2, rate_.burst, limited);
+    code_.add(r1, rate_.interval);
+    code_.store(Size::dword, r0, 0, r1);
+    code_.go(ready);
+    code_.place(limited);
+    count(kLimited);
+    code_.mov(r0, kXdpDrop);
+    code_.exit();
+    code_.place(fresh);
+    code_.store(Size::dword, r10, kNow, r8);
+    code_.map(r1, Map::sources);
+    code_.mov(r2, r10);
+    code_.add(r2, kSource);
+    code_.mov(r3, r10);
+    code_.add(r3, kNow);
+    code_.mov(r4, 0);
+    code_.call(Helper::map_update);
     code_.place(ready);
   }
 
@@ -348,6 +394,7 @@ class XdpWriter {
   const Layout& layout_;
   const std::uint16_t port_;
   const Ending ending_;
+  const Rate rate_;
   Assembler code_;
   Assembler::Label refused_ = code_.label(), pass_ = code_.label();
   Emitter network_;
@@ -355,6 +402,13 @@ class XdpWriter {
 
 }  // namespace
 
-Code xdp_program(const Layout& layout, std::uint16_t port, Ending ending) { return XdpWriter(layout, port, ending).write(); }
+Code xdp_program(const Layout& layout, std::uint16_t port, Ending ending, Rate rate) {
+  return XdpWriter(layout, port, ending, rate).write();
+}
+
+Rate rate_of(std::int64_t questions_per_second) {
+  constexpr std::int64_t kSecond = 1'000'000'000, kBurst = kSecond / 100;
+  return {static_cast<std::int32_t>(kSecond / questions_per_second), kBurst};
+}
 
 }  // namespace soma::bpf

@@ -10,9 +10,16 @@ enum class Ending {
   measure,  ///< all but that: the frame stays as it is, for timing the same one again and again
 };
 
+/// How often one source is answered: one question each `interval` nanoseconds, and up to `burst` nanoseconds' worth at once. More
+/// are dropped.
+struct Rate {
+  std::int32_t interval = 0, burst = 0x7fffffff;
+};
+Rate rate_of(std::int64_t questions_per_second);
+
 /// Everything that is no well-formed question to `port` is passed on untouched: other protocols, VLANs, fragments, options, wrong
 /// lengths, headers or messages with a wrong checksum. r1 is the context at entry.
-Code xdp_program(const Layout& layout, std::uint16_t port, Ending ending);
+Code xdp_program(const Layout& layout, std::uint16_t port, Ending ending, Rate rate = {});
 
 inline constexpr int kXdpDrop = 1, kXdpPass = 2, kXdpTransmit = 3;
 inline constexpr std::int64_t kEthernet = 14, kIpv4 = 20, kIpv6 = 40, kUdp = 8;

@@ -48,6 +48,9 @@ Result<Compiled> compile(const Model& model, const KernelOptions& options) {
     return Error{Error::Kind::usage, "kernel: wanted an output for each class, got one for codes; try soma serve"};
   if (!(options.int16_units > 0) || !std::isfinite(options.int16_units))
     return Error{Error::Kind::usage, fmt::format("kernel: wanted int16 units above 0, got {}; try 10", options.int16_units)};
+  if (options.questions_per_second < 1 || options.questions_per_second > 1'000'000'000)
+    return Error{Error::Kind::usage,
+                 fmt::format("kernel: wanted 1 to 10^9 questions a second, got {}; try 1000000", options.questions_per_second)};
   Compiled made;
   auto program = integer_program(model);
   if (!program) return program.error();
@@ -66,7 +69,7 @@ Result<Compiled> compile(const Model& model, const KernelOptions& options) {
   made.prepared = std::move(*prepared);
   made.tag = tag_of(made.prepared.image);
   std::memcpy(made.prepared.image.data() + made.prepared.layout.tag, &made.tag, sizeof(made.tag));
-  made.code = xdp_program(made.prepared.layout, options.port, Ending::answer);
+  made.code = xdp_program(made.prepared.layout, options.port, Ending::answer, rate_of(options.questions_per_second));
   return made;
 }
 
@@ -77,7 +80,7 @@ bool same(const Code& a, const Code& b) {
 
 /// What the kernel holds of one model.
 struct Loaded {
-  Descriptor inner, outer, scratch, program;
+  Descriptor inner, outer, scratch, sources, program;
 };
 
 Result<Loaded> load_into_kernel(const Compiled& compiled, const Code& code) {
@@ -90,7 +93,8 @@ Result<Loaded> load_into_kernel(const Compiled& compiled, const Code& code) {
   if (auto made = take(loaded.inner, create_image_map(compiled.prepared.image)); !made) return made.error();
   if (auto made = take(loaded.outer, create_outer_map(loaded.inner)); !made) return made.error();
   if (auto made = take(loaded.scratch, create_scratch_map(compiled.prepared.layout.scratch)); !made) return made.error();
-  const int maps[] = {loaded.outer.get(), loaded.scratch.get()};
+  if (auto made = take(loaded.sources, create_sources_map()); !made) return made.error();
+  const int maps[] = {loaded.outer.get(), loaded.scratch.get(), loaded.sources.get()};
   if (auto made = take(loaded.program, load_program(code, maps, "soma_" + compiled.name)); !made) return made.error();
   return loaded;
 }
@@ -254,6 +258,7 @@ Result<KernelCounters> KernelProgram::counters() const {
     };
     all.answered += word(kAnswered);
     all.passed += word(kPassed);
+    all.limited += word(kLimited);
   }
   return all;
 }

@@ -31,7 +31,7 @@ enum Command {
   kLinkCreate = 28,
   kLinkUpdate = 29
 };
-enum MapType { kArray = 2, kPerCpuArray = 6, kArrayOfMaps = 12 };
+enum MapType { kArray = 2, kPerCpuArray = 6, kLruHash = 9, kArrayOfMaps = 12 };
 constexpr std::uint32_t kXdp = 6, kAttachXdp = 37;
 
 struct MapAttributes {
@@ -94,6 +94,9 @@ Error refused(std::string_view what, int error, const std::string& log = "") {
     return say(fmt::format("'{}': too large for a map of each processor", word), "a smaller network");
   if (error == EINVAL && kernel_release() < "6.9" && kernel_release().size() > 2 && kernel_release()[1] == '.')
     return say("a kernel older than 6.9, Linux " + kernel_release(), "a newer one: loops take may_goto");
+  if (error == E2BIG && !log.empty())
+    return say(fmt::format("'{}' from its verifier, which without CAP_PERFMON also follows what a processor might guess", log),
+               "root, or setcap cap_bpf,cap_net_admin,cap_perfmon+ep on soma");
   if (log.empty()) return say(fmt::format("'{}'", word), "soma serve");
   return say(fmt::format("'{}' from its verifier ({})", word, log), "soma serve, and tell us");
 }
@@ -149,6 +152,11 @@ Result<Descriptor> create_outer_map(const Descriptor& inner) {
 
 Result<Descriptor> create_scratch_map(std::int64_t bytes) {
   return create_map({kPerCpuArray, 4, static_cast<std::uint32_t>(bytes)}, "make a map for values");
+}
+
+Result<Descriptor> create_sources_map() {
+  constexpr std::uint32_t kSources = 4096;
+  return create_map({kLruHash, 16, 8, kSources}, "make a map for sources");
 }
 
 Result<void> set_inner(const Descriptor& outer, const Descriptor& inner) {

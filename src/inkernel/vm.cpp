@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -87,7 +89,10 @@ bool Machine::inside(std::uint64_t at, std::int64_t bytes) const {
     const std::uint64_t begin = address_of(memory->data());
     if (at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + memory->size()) return true;
   }
-  return false;
+  return std::any_of(sources_.begin(), sources_.end(), [&](const auto& source) {
+    const std::uint64_t begin = address_of(source.second.data());
+    return at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + source.second.size();
+  });
 }
 
 std::uint64_t Machine::call(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem) {
@@ -95,9 +100,22 @@ std::uint64_t Machine::call(Helper helper, std::uint64_t* r, std::vector<std::ui
     if (!inside(at, static_cast<std::int64_t>(count))) problem = "a helper reaches memory that is not the program's";
     return std::bit_cast<std::uint8_t*>(at);
   };
-  if (helper != Helper::map_lookup && r[1] != address_of(&context_)) problem = "a helper wants the context";
+  const bool of_packets = helper >= Helper::xdp_adjust_tail;
+  if (of_packets && r[1] != address_of(&context_)) problem = "a helper wants the context";
   switch (helper) {
-    case Helper::map_lookup: {
+    case Helper::ktime_get_ns:
+      return now += 1000;
+    case Helper::map_lookup:
+    case Helper::map_update: {
+      if (r[1] == static_cast<std::uint64_t>(Map::sources)) {
+        std::array<std::uint8_t, 16> source{};
+        const std::uint8_t *from = bytes(r[2], 16), *value = helper == Helper::map_update ? bytes(r[3], 8) : nullptr;
+        if (!problem.empty()) return 0;
+        std::copy_n(from, source.size(), source.begin());
+        if (value != nullptr) std::copy_n(value, 8, sources_[source].begin());
+        const auto found = sources_.find(source);
+        return value != nullptr || found == sources_.end() ? 0 : address_of(found->second.data());
+      }
       const auto key = bytes(r[2], 4);
       std::uint32_t value = 1;
       if (problem.empty()) std::memcpy(&value, key, sizeof(value));

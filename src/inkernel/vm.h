@@ -1,7 +1,9 @@
 // bytecode + maps + a frame → what the program does with it, in user space: tests without privileges run what the kernel would.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,8 @@ class Machine {
 
   std::vector<std::uint8_t>& image() { return image_; }
   std::vector<std::uint8_t>& scratch() { return scratch_; }
+  /// What the clock says next; it goes on by itself, a microsecond each time it is asked.
+  std::uint64_t now = 1;
 
  private:
   [[nodiscard]] bool inside(std::uint64_t at, std::int64_t bytes) const;
@@ -34,6 +38,7 @@ class Machine {
 
   Code code_;
   std::vector<std::uint8_t> image_, scratch_, stack_;
+  std::map<std::array<std::uint8_t, 16>, std::array<std::uint8_t, 8>> sources_;
   std::uint64_t context_ = 0;
 };
 

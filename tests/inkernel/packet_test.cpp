@@ -38,7 +38,8 @@ class Subject {
     scratch_ = std::move(*scratch);
     inner_ = create_image_map(prepared.image).value();
     outer_ = create_outer_map(inner_).value();
-    const int maps[] = {outer_.get(), scratch_.get()};
+    sources_ = create_sources_map().value();
+    const int maps[] = {outer_.get(), scratch_.get(), sources_.get()};
     kernel_.emplace(load_program(code, maps, "soma_packets").value());
   }
 
@@ -71,7 +72,7 @@ class Subject {
 
   std::int64_t inputs_ = 0, outputs_ = 0;
   std::optional<Machine> machine_;
-  Descriptor scratch_, inner_, outer_;
+  Descriptor scratch_, inner_, outer_, sources_;
   std::optional<Descriptor> kernel_;
 };
 
@@ -141,6 +142,28 @@ TEST(Packets, MutationsAreAnsweredOnlyWhereNothingIsWrong) {
     }
   }
   EXPECT_GT(answered, 100);  // else nothing was shown
+}
+
+TEST(Packets, OneSourceIsAnsweredSoOftenAndNoMore) {
+  const IntegerProgram program = random_program(1);
+  const Prepared prepared = prepare(program, input_tables({}, {program.inputs()}, program, 1).value(), 5).value();
+  Machine machine(xdp_program(prepared.layout, kPort, Ending::answer, rate_of(1000)), prepared.image, prepared.layout.scratch);
+  const auto question = make_question(ValueType::byte, random_bytes(9, program.inputs()), 3, program.outputs());
+  const auto answered = [&](std::uint8_t last, int count) {
+    int all = 0;
+    for (int i = 0; i < count; ++i) {
+      auto frame = make_frame(question, kPort, true);
+      frame[37] = last;  // of the source address
+      const Ran ran = machine.run(frame);
+      EXPECT_TRUE(ran.result == kXdpTransmit || ran.result == kXdpDrop);
+      all += ran.result == kXdpTransmit ? 1 : 0;
+    }
+    return all;
+  };
+  EXPECT_EQ(answered(1, 100), 12);  // the first, and 10 ms at once with both ends
+  EXPECT_EQ(answered(2, 5), 5);     // another source
+  machine.now += 3'000'000;
+  EXPECT_EQ(answered(1, 100), 3);
 }
 
 }  // namespace

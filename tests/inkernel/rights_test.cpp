@@ -1,0 +1,99 @@
+// a thread without some capabilities → the sentence that names them, or the same answers.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "inkernel/frame.h"
+#include "inkernel/inputs.h"
+#include "inkernel/packet.h"
+#include "inkernel/random_program.h"
+#include "inkernel/system.h"
+#include "inkernel/vm.h"
+
+namespace soma::test {
+namespace {
+
+using namespace bpf;
+
+constexpr int kNetAdmin = 12, kBpf = 39;
+constexpr std::uint16_t kPort = 9000;
+
+/// Keeps these capabilities on the calling thread and no others.
+bool keep(std::initializer_list<int> capabilities) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  for (const int each : capabilities) {
+    data[each / 32].effective |= 1U << (each % 32);
+    data[each / 32].permitted |= 1U << (each % 32);
+  }
+  return ::syscall(SYS_capset, &header, data) == 0;
+}
+
+/// work(), on a thread that kept only these; false where they could not be had.
+template <class Work>
+bool with_only(std::initializer_list<int> capabilities, const Work& work) {
+  bool kept = false;
+  std::thread([&] {
+    kept = keep(capabilities);
+    if (kept) work();
+  }).join();
+  return kept;
+}
+
+/// A whole model into the kernel and one question through it: the frame that comes back, or what was refused.
+Result<std::vector<std::uint8_t>> asked_in_kernel(const Prepared& prepared, const Code& code, std::vector<std::uint8_t> frame) {
+  const auto inner = create_image_map(prepared.image);
+  if (!inner) return inner.error();
+  const auto outer = create_outer_map(*inner);
+  if (!outer) return outer.error();
+  const auto scratch = create_scratch_map(prepared.layout.scratch);
+  if (!scratch) return scratch.error();
+  const auto sources = create_sources_map();
+  if (!sources) return sources.error();
+  const int maps[] = {outer->get(), scratch->get(), sources->get()};
+  const auto program = load_program(code, maps, "soma_rights");
+  if (!program) return program.error();
+  const auto ran = test_run(*program, frame, 1);
+  if (!ran) return ran.error();
+  return frame;
+}
+
+TEST(Rights, WhatIsMissingIsNamed) {
+  for (const std::uint64_t seed : {std::uint64_t{1}}) {
+    const IntegerProgram program = random_program(seed);
+    const InputTables tables = input_tables({}, {program.inputs()}, program, 1).value();
+    const Prepared prepared = prepare(program, tables, 5).value();
+    const Code code = xdp_program(prepared.layout, kPort, Ending::answer);
+    const auto question =
+        make_frame(make_question(ValueType::byte, random_bytes(seed, program.inputs()), 3, program.outputs()), kPort);
+    EXPECT_TRUE(with_only({}, [&] {
+      const auto refused = asked_in_kernel(prepared, code, question);
+      ASSERT_FALSE(refused.ok());
+      EXPECT_THAT(refused.error().message, testing::HasSubstr("CAP_BPF and CAP_NET_ADMIN are missing"));
+    }));
+    auto expected = question;
+    ASSERT_EQ(Machine(code, prepared.image, prepared.layout.scratch).run(expected).result,
+              static_cast<std::uint64_t>(kXdpTransmit));
+    const bool had = with_only({kBpf, kNetAdmin}, [&] {
+      const auto answered = asked_in_kernel(prepared, code, question);
+      if (answered) {
+        EXPECT_EQ(*answered, expected);
+      } else {
+        EXPECT_THAT(answered.error().message, testing::HasSubstr("CAP_PERFMON"));
+      }
+    });
+    if (!had)
+      GTEST_SKIP() << "SKIPPED, nothing was loaded without CAP_PERFMON: this process has not CAP_BPF and CAP_NET_ADMIN itself";
+  }
+}
+
+}  // namespace
+}  // namespace soma::test
