@@ -34,7 +34,9 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, M
   const Kernels<float>& kernels = **chosen;
   std::vector<float> panel(static_cast<std::size_t>(panels(n) * k * kPanel));
   if (b.column == 1) {
-    kernels.pack_panels(b.data, b.row, k, n, panel.data(), k * kPanel);
+    for (std::int64_t l = 0; l < k; ++l)
+      for (std::int64_t j = 0; j < n; j += kPanel)
+        std::copy_n(b.data + l * b.row + j, std::min(kPanel, n - j), panel.data() + (j / kPanel * k + l) * kPanel);
   } else {
     for (std::int64_t j = 0; j < n; ++j)
       for (std::int64_t l = 0; l < k; ++l)
