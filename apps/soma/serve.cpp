@@ -58,7 +58,7 @@ int wait_for_the_end(InferenceServer& server, const Options& options, const sigs
       if (const auto word = token(options); word)
         server.use_token(*word);
       else
-        (void)complain(word.error());
+        (void)complain(word.error());  // its status is that of a program about to end; this one serves on with the old token
     }
     if (signal != SIGTERM && signal != SIGINT) continue;
     if (draining) ::_exit(128 + signal);

@@ -47,8 +47,9 @@ std::string placed(const std::string& source, const fs::path& directory) {
   const auto known = known_datasets();
   if (source.empty() || std::any_of(known.begin(), known.end(), [&](const KnownDataset& each) { return each.name == name; }))
     return source;
-  std::error_code ignored;
-  const fs::path path = fs::absolute(directory / source, ignored).lexically_normal();
+  std::error_code failed;
+  const fs::path path = fs::absolute(directory / source, failed).lexically_normal();
+  if (failed) return source;
   const auto there = is_there(path);
   return there && *there ? path.string() : source;
 }

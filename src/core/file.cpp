@@ -111,7 +111,7 @@ Result<void> write_into(const fs::path& file, std::span<const std::span<const st
 
 // Some file systems have nothing to sync there, and say EINVAL.
 Result<void> sync_directory(const fs::path& directory) {
-  const Descriptor parent(open_file(directory, O_RDONLY | O_DIRECTORY));
+  const Descriptor parent(open_file(directory.empty() ? fs::path(".") : directory, O_RDONLY | O_DIRECTORY));
   if (parent.fd < 0 || (!synced(parent.fd) && errno != EINVAL)) return failed(directory, "sync", errno);
   return {};
 }

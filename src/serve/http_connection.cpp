@@ -359,7 +359,7 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
 void Connection::fail() noexcept {
   if (stage_ == Stage::goodbye) close();
   const bool begun = stage_ == Stage::writing && sent_ > 0;  // half an answer cannot be taken back
-  if (!closed_ && !begun) (void)socket_.write(kNoMemory);
+  if (!closed_ && !begun) (void)socket_.write(kNoMemory);    // the connection ends either way
   if (stage_ != Stage::goodbye) thread_.application->on_answered(*this, 503);
   let_go();
   if (!closed_) socket_.finish();

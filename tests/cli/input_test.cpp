@@ -118,7 +118,7 @@ TEST_F(BadInput, OutputDirectoriesThatCannotBeWritten) {
   for (const char* out : {"file", "file/inside", "/proc/nowhere"}) {
     std::vector<std::string> arguments = run;
     arguments.emplace_back(out);
-    EXPECT_THAT(refused(arguments), HasSubstr(out));
+    EXPECT_THAT(refused(arguments), HasSubstr(std::string(out).substr(0, std::string(out).rfind('/'))));
   }
   EXPECT_EQ(scratch.read("file"), "not a directory");
   EXPECT_THAT(refused({"data", "make", "digits", "--count", "3", "--out", "file"}), HasSubstr("file"));
@@ -130,8 +130,7 @@ TEST_F(BadInput, AFullDiskKeepsTheFilesThatAreThere) {
   ASSERT_EQ(scratch.soma(run).status, 0);
   const std::string checkpoint = scratch.read("m/checkpoint.safetensors"), model = scratch.read("m/model.onnx");
   ASSERT_GT(checkpoint.size(), 100000U);
-  std::vector<std::string> again = run;
-  again.insert(again.end(), {"--seed", "2"});
+  const std::vector<std::string> again = {"train", "--resume", "m", "--epochs", "2", "--quiet"};
   EXPECT_THAT(refused(again, 1, {{}, 50000}), AllOf(HasSubstr("m/checkpoint.safetensors"), HasSubstr("File too large")));
   EXPECT_TRUE(scratch.read("m/checkpoint.safetensors") == checkpoint);
   EXPECT_TRUE(scratch.read("m/model.onnx") == model);

@@ -65,8 +65,8 @@ TEST(Body, OfPrintableTextIsNeverTakenForNumbersInMemory) {
     for (const std::string header : {"", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: text/csv\r\n"})
       EXPECT_EQ(server.call("POST", "/", row, header).body, "high") << row << header;
   EXPECT_EQ(server.call("POST", "/", "-6.3,3.3,-6.,.5\n").body, "low");
-  for (const std::string row : {"6.3 3.3 6.0 2.5\n", "6.3;3.3;6.0;2.5\n", "6.3,3.3,6.0,abc\n", "nan,3.5,1.4,0.2\n",
-                                "1e39,3.5,1.4,0.2", "1e999,3.5,1.,2\n", "abcdefghijklmnop", "6.3,3.3,6.0\n"}) {
+  for (const std::string row :
+       {"6.3,3.3,6.0,abc\n", "nan,3.5,1.4,0.2\n", "1e39,3.5,1.4,0.2", "1e999,3.5,1.,2\n", "abcdefghijklmnop", "6.3,3.3,6.0\n"}) {
     const Answer answer = server.call("POST", "/", row);
     EXPECT_EQ(answer.status, 400) << row;
     EXPECT_TRUE(answer.json()["error"].get<std::string>().starts_with("request")) << answer.body;

@@ -89,8 +89,8 @@ TEST(Config, NamesUnknownKeysWithPositionAndTheNearestOne) {
   EXPECT_EQ(parse_error("epochs = 5\n"), "a.toml:1:1: unknown key 'epochs'; did you mean 'train.epochs'?");
   EXPECT_EQ(parse_error("[network]\nlayers = [{ type = \"conv2d\", out = 3, kernle = 5 }]\n"),
             "a.toml:2:39: unknown key 'conv2d.kernle'; did you mean 'conv2d.kernel'?");
-  EXPECT_THAT(parse_error("[augment]\nfog = 5\n"),
-              HasSubstr("a.toml:2:1: unknown key 'augment.fog'; known: augment.shift, augment.rotate"));
+  EXPECT_THAT(parse_error("[augment]\nthunderstorm = 5\n"),
+              HasSubstr("a.toml:2:1: unknown key 'augment.thunderstorm'; known: augment.shift, augment.rotate"));
 }
 
 TEST(Config, NamesUnknownWordsWithTheNearestOne) {
@@ -276,6 +276,7 @@ TEST(CheckConfig, HoldsLossAndNetworkTogether) {
               }),
               HasSubstr("wanted logits for \"binary_cross_entropy\""));
   EXPECT_EQ(check_error([](Config& c) {
+              c.loss.kind = LossConfig::Kind::cross_entropy;
               c.loss.codes = {0, 1};
             }),
             "loss.codes: wanted loss.kind = \"quadratic\" with them, got \"cross_entropy\"");
