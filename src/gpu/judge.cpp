@@ -166,7 +166,6 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
   const Update<float> update = numbers_of<float>(trial);
   std::vector<float> work(static_cast<std::size_t>(e.program().sizes[static_cast<std::size_t>(Arena::work)])),
       moved(static_cast<std::size_t>(all)), gradients(static_cast<std::size_t>(trained));
-  std::span<const StepRecord> records;
   for (const auto& done :
        {e.put<float>(Arena::samples, samples), e.put<std::int32_t>(Arena::labels, want.labels),
         e.put<std::int32_t>(Arena::order, order), e.put<float>(Arena::parameters, parameters),
