@@ -61,6 +61,7 @@ class VulkanDevice final : public Device {
     std::vector<vk::Pipeline> pipelines;
     vk::raii::DescriptorPool pool{nullptr};
     std::vector<vk::DescriptorSet> sets;
+    Buffer nothing;  // a place for each binding that a dispatch leaves empty
   };
 
   [[nodiscard]] Result<void> guarded(const auto& work) {
@@ -106,7 +107,7 @@ class VulkanDevice final : public Device {
   std::map<std::pair<Shader, std::vector<std::uint32_t>>, vk::raii::Pipeline> pipelines_;
   std::array<Buffer, kArenas> arenas_;
   std::array<Buffer, 3> snapshots_;  // of parameters, state0, state1
-  Buffer staging_, mailbox_, nothing_;
+  Buffer staging_, mailbox_;
   void *staging_map_ = nullptr, *mailbox_map_ = nullptr;
   std::vector<Loaded> programs_;
   std::map<Recording, vk::raii::CommandBuffer> recordings_;
@@ -114,6 +115,9 @@ class VulkanDevice final : public Device {
 };
 
 inline constexpr std::uint32_t kBindings = 11;
+/// Bound where a dispatch has no range: its shader names the binding and does not touch it. Each such binding has its own, or the
+/// validation layers would see two dispatches share one.
+inline constexpr std::uint32_t kNothingBytes = 256;
 inline constexpr std::int64_t kStagingBytes = std::int64_t{8} << 20;
 
 }  // namespace soma::gpu

@@ -164,7 +164,6 @@ VulkanDevice::VulkanDevice(std::unique_ptr<Instance> instance, std::size_t numbe
   constexpr auto both = vk::BufferUsageFlagBits::eTransferSrc | vk::BufferUsageFlagBits::eTransferDst;
   staging_ = make_buffer(kStagingBytes, both, host);
   mailbox_ = make_buffer(sizeof(Mailbox), both, host);
-  nothing_ = make_buffer(256, vk::BufferUsageFlagBits::eStorageBuffer, vk::MemoryPropertyFlagBits::eDeviceLocal);
   staging_map_ = staging_.memory.mapMemory(0, VK_WHOLE_SIZE);
   mailbox_map_ = mailbox_.memory.mapMemory(0, VK_WHOLE_SIZE);
   new (mailbox_map_) Mailbox();

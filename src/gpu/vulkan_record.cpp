@@ -54,11 +54,13 @@ Result<std::size_t> VulkanDevice::load(std::span<const Dispatch> dispatches) {
     const std::vector<vk::DescriptorSetLayout> layouts(dispatches.size(), *bindings_);
     program.sets = (*device_).allocateDescriptorSets({*program.pool, layouts}, *device_.getDispatcher());
     program.pipelines.resize(dispatches.size());
+    program.nothing = make_buffer(count * kBindings * kNothingBytes, vk::BufferUsageFlagBits::eStorageBuffer,
+                                  vk::MemoryPropertyFlagBits::eDeviceLocal);
     for (std::size_t i = 0; i < dispatches.size(); ++i) {
       const Dispatch& each = program.dispatches[i];
       std::array<vk::DescriptorBufferInfo, kBindings> infos;
       for (std::size_t b = 0; b < kBindings; ++b) {
-        infos[b] = vk::DescriptorBufferInfo(*nothing_.buffer, 0, VK_WHOLE_SIZE);
+        infos[b] = vk::DescriptorBufferInfo(*program.nothing.buffer, (i * kBindings + b) * kNothingBytes, kNothingBytes);
         if (b >= each.ranges.size() || each.ranges[b].size == 0) continue;
         const Range& range = each.ranges[b];
         infos[b] = vk::DescriptorBufferInfo(*arena(range.arena).buffer, static_cast<vk::DeviceSize>(range.offset) * 4,
