@@ -57,6 +57,9 @@ void Assembler::jump(Jump condition, Register left, Register right, Label label)
   uses_.push_back({code_.instructions.size(), label});
   put(code_of(condition) | kFromRegister, left, right, 0, 0);
 }
+void Assembler::checkpoint() {
+  for (int i = 0; i < 2; ++i) put(code_of(Jump::always), 0, 0, 0, 0);  // it keeps a state after two jumps, not after one
+}
 void Assembler::may_go(Label label) {
   uses_.push_back({code_.instructions.size(), label});
   put(kMayGoto, 0, 0, 0, 0);

@@ -44,16 +44,15 @@ inline constexpr std::int8_t kMapSource = 1;  ///< source register of a wide loa
 /// Helpers that programs call, by their numbers in linux/bpf.h.
 enum class Helper : std::int32_t {
   map_lookup = 1,
-  map_update = 2,
-  ktime_get_ns = 5,
   xdp_adjust_tail = 65,
+  ktime_get_coarse_ns = 160,
   xdp_get_buff_len = 188,
   xdp_load_bytes = 189,
   xdp_store_bytes = 190,
 };
 
 /// The maps of a program. The assembler writes the number of one; the loader puts its descriptor there.
-enum class Map : std::int32_t { model = 0, scratch = 1, sources = 2 };
+enum class Map : std::int32_t { model = 0, scratch = 1, buckets = 2 };
 
 struct Code {
   std::vector<Instruction> instructions;
@@ -86,6 +85,9 @@ class Assembler {
   void go(Label label) { jump(Jump::always, r0, 0, label); }
   void jump(Jump condition, Register left, std::int32_t right, Label label);
   void jump(Jump condition, Register left, Register right, Label label);
+  /// A place where the verifier compares what it knows with what it knew when it came here before, and stops if that is the same;
+  /// elsewhere it follows both. No instruction in the end: two jumps to what is next anyway, which the kernel takes out.
+  void checkpoint();
   /// Falls through, except where the kernel finds that a loop has gone on too long.
   void may_go(Label label);
   void call(Helper helper);

@@ -5,6 +5,11 @@
 #include <bit>
 
 namespace soma::bpf {
+namespace {
+
+constexpr std::int64_t kMostUnrolled = 2;  // quads of rows: a loop's turn takes as long as the rest of a small network's
+
+}  // namespace
 
 void Emitter::index(Register to, const Loop& loop) {
   if (loop.slot < 0) return code_.mov(to, 0);
@@ -20,6 +25,7 @@ void Emitter::address(Register to, Register base, std::int64_t offset, std::init
     index(r0, *stride.loop);
     code_.alu(Alu::mul, r0, static_cast<std::int32_t>(stride.step));
     code_.add(to, r0);
+    code_.checkpoint();
   }
 }
 
@@ -107,6 +113,7 @@ void Emitter::element(ValueType type, std::int64_t at) {
     code_.load(Size::byte, r1, r8, at);
     code_.mov(r2, r5);
     code_.add(r2, r1);
+    code_.checkpoint();
     code_.load(Size::byte, r0, r2, 0);
     return code_.store(Size::byte, r9, at, r0);
   }
@@ -133,15 +140,17 @@ void Emitter::element(ValueType type, std::int64_t at) {
     code_.alu(Alu::bit_and, r1, r0);
   }
   // The byte is how many thresholds are not above the key.
+  code_.add(r1, 1);
+  code_.mov(r2, r5);
   code_.mov(r3, 0);
   for (int half = 128; half >= 1; half /= 2) {
-    code_.mov(r2, r5);
-    code_.add(r2, r3);
     code_.load(Size::word, r0, r2, 4 * half);
     code_.alu(Alu::sub, r0, r1);
-    code_.alu(Alu::sub, r0, 1);
     flag_to(r0, 4 * half);
     code_.add(r3, r0);
+    if (half == 1) break;
+    code_.add(r2, r0);
+    code_.checkpoint();
   }
   code_.alu(Alu::rsh, r3, 2);
   code_.store(Size::byte, r9, at, r3);
@@ -156,7 +165,9 @@ void Emitter::network() {
 
 void Emitter::quads(const ProductLayout& step,
                     void (Emitter::*body)(const ProductLayout&, const Loop&, std::int64_t, std::int64_t)) {
-  if (step.rows >= 4) loop(step.rows / 4, [&](const Loop& quad) { (this->*body)(step, quad, 0, 4); });
+  const std::int64_t whole = step.rows / 4;
+  if (whole > kMostUnrolled) loop(whole, [&](const Loop& quad) { (this->*body)(step, quad, 0, 4); });
+  for (std::int64_t quad = 0; quad < whole && whole <= kMostUnrolled; ++quad) (this->*body)(step, {}, 4 * quad, 4);
   if (step.rows % 4 != 0) (this->*body)(step, {}, step.rows / 4 * 4, step.rows % 4);
 }
 

@@ -2,12 +2,16 @@
 #include "inkernel/packet.h"
 
 #include <algorithm>
+#include <array>
 
 namespace soma::bpf {
 namespace {
 
-constexpr std::int64_t kContext = -8, kKey = -16, kMessageAt = -24, kLength = -32, kFrameLength = -40, kSource = -56,
-                       kNow = -64;  // on the stack
+constexpr std::int64_t kContext = -8, kKey = -16, kMessageAt = -24, kLength = -32, kFrameLength = -40,
+                       kSource = -48;                                                   // on the stack
+constexpr std::array kTypes = {ValueType::byte, ValueType::int16, ValueType::float32};  // by size
+constexpr std::int64_t kFewBytes = 64;           // of values; more are better left to a helper
+constexpr std::int64_t kData = 0, kDataEnd = 4;  // of struct xdp_md
 constexpr std::int64_t kHead =
     kEthernet + kIpv4 + kUdp + message::kHeader;  // the shortest question; enough to parse both families
 constexpr std::int64_t kIp = kFrame + kEthernet;
@@ -25,7 +29,8 @@ class XdpWriter {
     code_.store(Size::dword, r10, kKey, 0);
     lookup(Map::scratch);
     code_.mov(r6, r0);
-    load_bytes(0, kFrame, kHead, pass_);
+    reach(kHead, pass_);
+    copy(0, kFrame, kEthernet + kIpv6 + kUdp);
     const auto v6 = code_.label(), message = code_.label();
     code_.load(Size::half, r1, r6, kFrame + 12);
     code_.jump(Jump::eq, r1, network_order(0x86dd), v6);
@@ -65,20 +70,55 @@ class XdpWriter {
     code_.jump(Jump::eq, r0, 0, pass_);
   }
 
-  /// Bytes of the frame into the scratch; the frame's offset is a constant, or the message's and `offset`.
-  void load_bytes(std::int64_t offset, std::int64_t to, std::int64_t bytes, Assembler::Label otherwise, bool of_message = false) {
+  /// r2 = the frame, which has so many bytes.
+  void reach(std::int64_t bytes, Assembler::Label otherwise) {
     code_.load(Size::dword, r1, r10, kContext);
-    if (of_message) {
-      code_.load(Size::dword, r2, r10, kMessageAt);
-      code_.add(r2, static_cast<std::int32_t>(offset));
-    } else {
-      code_.mov(r2, static_cast<std::int32_t>(offset));
+    code_.load(Size::word, r2, r1, kData);
+    code_.load(Size::word, r3, r1, kDataEnd);
+    code_.mov(r1, r2);
+    code_.add(r1, static_cast<std::int32_t>(bytes));
+    code_.jump(Jump::gt, r1, r3, otherwise);
+  }
+  /// Bytes of what r2 points to into the scratch.
+  void copy(std::int64_t from, std::int64_t to, std::int64_t bytes) {
+    for (std::int64_t at = 0; at < bytes;) {
+      const std::int64_t left = bytes - at;
+      const auto [size, step] = left >= 8   ? std::pair(Size::dword, 8)
+                                : left >= 4 ? std::pair(Size::word, 4)
+                                            : std::pair(Size::half, 2);
+      code_.load(size, r1, r2, from + at);
+      code_.store(size, r6, to + at, r1);
+      at += step;
     }
+  }
+
+  /// The message from byte `at` of the frame on into the scratch: its header, and its values where they are few.
+  void load_message(std::int64_t at) {
+    code_.store(Size::dword, r10, kMessageAt, static_cast<std::int32_t>(at));
+    reach(at + message::kHeader, refused_);
+    copy(at, kMessage, message::kHeader);
+    const auto all = code_.label();
+    std::int64_t done = 0;
+    for (const ValueType type : kTypes) {
+      const std::int64_t bytes = message::value_bytes(type, layout_.inputs);
+      if (bytes > kFewBytes) break;
+      reach(at + message::kHeader + bytes, all);
+      copy(at + message::kHeader + done, kValues + done, bytes - done);
+      done = bytes;
+    }
+    code_.place(all);
+  }
+  /// Values of the message into the scratch, where they are not yet.
+  void load_values(std::int64_t bytes) {
+    if (bytes <= kFewBytes) return;
+    code_.load(Size::dword, r1, r10, kContext);
+    code_.load(Size::dword, r2, r10, kMessageAt);
+    code_.add(r2, static_cast<std::int32_t>(message::kHeader));
     code_.mov(r3, r6);
-    code_.add(r3, static_cast<std::int32_t>(to));
+    code_.add(r3, static_cast<std::int32_t>(kValues));
     code_.mov(r4, static_cast<std::int32_t>(bytes));
     code_.call(Helper::xdp_load_bytes);
-    code_.jump(Jump::ne, r0, 0, otherwise);
+    code_.jump(Jump::ne, r0, 0, refused_);
   }
 
   /// to = the sum of 16-bit words, folded.
@@ -123,7 +163,6 @@ class XdpWriter {
     code_.jump(Jump::ne, r1, 0xffff, refused_);
     code_.load(Size::word, r1, r6, kIp + 12);
     code_.store(Size::dword, r10, kSource, r1);
-    code_.store(Size::dword, r10, kSource + 8, 0);
     code_.load(Size::half, r3, r6, kIp + 2);
     code_.swap16(r3);
     code_.alu(Alu::sub, r3, kIpv4);
@@ -139,10 +178,8 @@ class XdpWriter {
     code_.jump(Jump::ne, r1, 6, pass_);
     code_.load(Size::byte, r1, r6, kIp + 6);
     code_.jump(Jump::ne, r1, kUdpProtocol, pass_);
-    for (std::int64_t i = 0; i < 16; i += 4) {
-      code_.load(Size::word, r1, r6, kIp + 8 + i);
-      code_.store(Size::word, r10, kSource + i, r1);
-    }
+    code_.load(Size::dword, r1, r6, kIp + 8);
+    code_.store(Size::dword, r10, kSource, r1);
     code_.load(Size::half, r3, r6, kIp + 4);
     code_.swap16(r3);
     lengths(udp, kEthernet + kIpv6);
@@ -159,15 +196,14 @@ class XdpWriter {
     code_.store(Size::dword, r10, kLength, r2);
     code_.add(r1, static_cast<std::int32_t>(udp_at));
     code_.mov(r8, r1);
-    code_.store(Size::dword, r10, kMessageAt, static_cast<std::int32_t>(udp_at + kUdp));
     code_.load(Size::dword, r1, r10, kContext);
     code_.call(Helper::xdp_get_buff_len);
     code_.store(Size::dword, r10, kFrameLength, r0);
     code_.jump(Jump::lt, r0, r8, refused_);
+    load_message(udp_at + kUdp);
   }
 
   void read_message() {
-    load_bytes(0, kMessage, message::kHeader, refused_, true);
     code_.load(Size::word, r1, r6, kMessage + message::kMagic);
     code_.jump(Jump::ne, r1, static_cast<std::int32_t>(message::kMagicWord), refused_);
     code_.load(Size::half, r1, r6, kMessage + message::kVersion);
@@ -187,7 +223,7 @@ class XdpWriter {
     code_.load(Size::word, r2, r7, layout_.tag);
     code_.jump(Jump::ne, r1, r2, refused_);
     code_.place(any);
-    for (const ValueType type : {ValueType::byte, ValueType::int16, ValueType::float32}) {
+    for (const ValueType type : kTypes) {
       const std::int64_t bytes = message::value_bytes(type, layout_.inputs);
       if (message::kHeader + bytes > kMostPayload) continue;
       const auto other = code_.label();
@@ -195,7 +231,7 @@ class XdpWriter {
       code_.jump(Jump::ne, r1, static_cast<std::int32_t>(type), other);
       code_.load(Size::dword, r1, r10, kLength);
       code_.jump(Jump::lt, r1, static_cast<std::int32_t>(message::kHeader + std::max(bytes, 4 * layout_.outputs)), refused_);
-      load_bytes(message::kHeader, kValues, bytes, refused_, true);
+      load_values(bytes);
       check(bytes);
       network_.inputs(type);
       code_.go(ready);
@@ -205,40 +241,34 @@ class XdpWriter {
     code_.place(ready);
   }
 
-  /// A source has a time until which its questions are paid for; it may be ahead of now by no more than the burst. Two processors
+  /// A bucket has a time until which its questions are paid for; it may be ahead of now by no more than the burst. Two processors
   /// that change it at once may lose one payment.
   void limit() {
-    const auto fresh = code_.label(), ahead = code_.label(), limited = code_.label(), ready = code_.label();
-    code_.call(Helper::ktime_get_ns);
+    const auto ahead = code_.label(), limited = code_.label(), ready = code_.label();
+    lookup(Map::buckets);
     code_.mov(r8, r0);
-    code_.map(r1, Map::sources);
-    code_.mov(r2, r10);
-    code_.add(r2, kSource);
-    code_.call(Helper::map_lookup);
-    code_.jump(Jump::eq, r0, 0, fresh);
-    code_.load(Size::dword, r1, r0, 0);
-    code_.jump(Jump::gt, r1, r8, ahead);
-    code_.mov(r1, r8);
+    code_.load(Size::dword, r1, r10, kSource);
+    code_.load(Size::dword, r2, r8, kSeed);
+    code_.alu(Alu::mul, r1, r2);
+    code_.alu(Alu::rsh, r1, 64 - kBucketBits);
+    code_.alu(Alu::lsh, r1, 3);
+    code_.add(r8, r1);
+    code_.checkpoint();
+    code_.call(Helper::ktime_get_coarse_ns);
+    code_.load(Size::dword, r1, r8, kBuckets);
+    code_.jump(Jump::gt, r1, r0, ahead);
+    code_.mov(r1, r0);
     code_.place(ahead);
     code_.mov(r2, r1);
-    code_.alu(Alu::sub, r2, r8);
+    code_.alu(Alu::sub, r2, r0);
     code_.jump(Jump::gt, r2, rate_.burst, limited);
     code_.add(r1, rate_.interval);
-    code_.store(Size::dword, r0, 0, r1);
+    code_.store(Size::dword, r8, kBuckets, r1);
     code_.go(ready);
     code_.place(limited);
     count(kLimited);
     code_.mov(r0, kXdpDrop);
     code_.exit();
-    code_.place(fresh);
-    code_.store(Size::dword, r10, kNow, r8);
-    code_.map(r1, Map::sources);
-    code_.mov(r2, r10);
-    code_.add(r2, kSource);
-    code_.mov(r3, r10);
-    code_.add(r3, kNow);
-    code_.mov(r4, 0);
-    code_.call(Helper::map_update);
     code_.place(ready);
   }
 

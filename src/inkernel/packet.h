@@ -11,10 +11,15 @@ enum class Ending {
 };
 
 /// How often one source is answered: one question each `interval` nanoseconds, and up to `burst` nanoseconds' worth at once. More
-/// are dropped.
+/// are dropped. A source is an IPv4 address, or the first half of an IPv6 one, which is a whole network to its owner.
 struct Rate {
   std::int32_t interval = 0, burst = 0x7fffffff;
 };
+
+/// The map that keeps count: a random odd number, and buckets that sources fall into by their product with it (multiply-shift of
+/// Dietzfelbinger and others, 1997: nobody who does not know the number finds two that meet). Those that do share a bucket.
+inline constexpr int kBucketBits = 14;
+inline constexpr std::int64_t kSeed = 0, kBuckets = 8, kBucketBytes = kBuckets + (std::int64_t{8} << kBucketBits);
 Rate rate_of(std::int64_t questions_per_second);
 
 /// Everything that is no well-formed question to `port` is passed on untouched: other protocols, VLANs, fragments, options, wrong

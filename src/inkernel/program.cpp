@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <random>
 
 #include "core/random.h"
 #include "inkernel/frame.h"
@@ -80,8 +81,13 @@ bool same(const Code& a, const Code& b) {
 
 /// What the kernel holds of one model.
 struct Loaded {
-  Descriptor inner, outer, scratch, sources, program;
+  Descriptor inner, outer, scratch, buckets, program;
 };
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return static_cast<std::uint64_t>(device()) << 32 | device();
+}
 
 Result<Loaded> load_into_kernel(const Compiled& compiled, const Code& code) {
   Loaded loaded;
@@ -93,8 +99,8 @@ Result<Loaded> load_into_kernel(const Compiled& compiled, const Code& code) {
   if (auto made = take(loaded.inner, create_image_map(compiled.prepared.image)); !made) return made.error();
   if (auto made = take(loaded.outer, create_outer_map(loaded.inner)); !made) return made.error();
   if (auto made = take(loaded.scratch, create_scratch_map(compiled.prepared.layout.scratch)); !made) return made.error();
-  if (auto made = take(loaded.sources, create_sources_map()); !made) return made.error();
-  const int maps[] = {loaded.outer.get(), loaded.scratch.get(), loaded.sources.get()};
+  if (auto made = take(loaded.buckets, create_buckets_map(random_seed())); !made) return made.error();
+  const int maps[] = {loaded.outer.get(), loaded.scratch.get(), loaded.buckets.get()};
   if (auto made = take(loaded.program, load_program(code, maps, "soma_" + compiled.name)); !made) return made.error();
   return loaded;
 }

@@ -17,6 +17,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "inkernel/packet.h"
+
 namespace soma::bpf {
 namespace {
 
@@ -31,7 +33,7 @@ enum Command {
   kLinkCreate = 28,
   kLinkUpdate = 29
 };
-enum MapType { kArray = 2, kPerCpuArray = 6, kLruHash = 9, kArrayOfMaps = 12 };
+enum MapType { kArray = 2, kPerCpuArray = 6, kArrayOfMaps = 12 };
 constexpr std::uint32_t kXdp = 6, kAttachXdp = 37;
 
 struct MapAttributes {
@@ -130,6 +132,13 @@ Result<void> set_element(int map, const void* value, std::string_view what) {
   return {};
 }
 
+Result<Descriptor> create_array_map(std::span<const std::uint8_t> value, std::string_view what) {
+  auto map = create_map({kArray, 4, static_cast<std::uint32_t>(value.size())}, what);
+  if (!map) return map;
+  if (const auto set = set_element(map->get(), value.data(), what); !set) return set.error();
+  return map;
+}
+
 }  // namespace
 
 Descriptor::~Descriptor() {
@@ -137,10 +146,7 @@ Descriptor::~Descriptor() {
 }
 
 Result<Descriptor> create_image_map(std::span<const std::uint8_t> image) {
-  auto map = create_map({kArray, 4, static_cast<std::uint32_t>(image.size())}, "make a map for the weights");
-  if (!map) return map;
-  if (const auto set = set_element(map->get(), image.data(), "copy the weights"); !set) return set.error();
-  return map;
+  return create_array_map(image, "make a map for the weights");
 }
 
 Result<Descriptor> create_outer_map(const Descriptor& inner) {
@@ -154,9 +160,11 @@ Result<Descriptor> create_scratch_map(std::int64_t bytes) {
   return create_map({kPerCpuArray, 4, static_cast<std::uint32_t>(bytes)}, "make a map for values");
 }
 
-Result<Descriptor> create_sources_map() {
-  constexpr std::uint32_t kSources = 4096;
-  return create_map({kLruHash, 16, 8, kSources}, "make a map for sources");
+Result<Descriptor> create_buckets_map(std::uint64_t seed) {
+  std::vector<std::uint8_t> value(static_cast<std::size_t>(kBucketBytes));
+  const std::uint64_t odd = seed | 1;
+  std::memcpy(value.data() + kSeed, &odd, sizeof(odd));
+  return create_array_map(value, "make a map for sources");
 }
 
 Result<void> set_inner(const Descriptor& outer, const Descriptor& inner) {

@@ -33,8 +33,8 @@ class Descriptor {
 /// A map of one map, of the kind `inner` is.
 [[nodiscard]] Result<Descriptor> create_outer_map(const Descriptor& inner);
 [[nodiscard]] Result<Descriptor> create_scratch_map(std::int64_t bytes);
-/// The addresses that asked of late, 16 bytes each, and a number for each; the longest silent one makes room.
-[[nodiscard]] Result<Descriptor> create_sources_map();
+/// kBucketBytes, full of nothing but the seed.
+[[nodiscard]] Result<Descriptor> create_buckets_map(std::uint64_t seed);
 /// What the outer map holds from the next packet on. Waits until no packet is under way with the old one.
 [[nodiscard]] Result<void> set_inner(const Descriptor& outer, const Descriptor& inner);
 /// A value of the scratch map for each processor.

@@ -8,6 +8,8 @@
 #include <bit>
 #include <cstring>
 
+#include "inkernel/packet.h"
+
 namespace soma::bpf {
 namespace {
 
@@ -82,16 +84,20 @@ bool holds(Jump condition, std::uint64_t a, std::uint64_t b) {
 }  // namespace
 
 Machine::Machine(Code code, std::vector<std::uint8_t> image, std::int64_t scratch)
-    : code_(std::move(code)), image_(std::move(image)), scratch_(static_cast<std::size_t>(scratch)), stack_(kStack) {}
+    : code_(std::move(code)),
+      image_(std::move(image)),
+      scratch_(static_cast<std::size_t>(scratch)),
+      buckets_(static_cast<std::size_t>(kBucketBytes)),
+      stack_(kStack) {
+  constexpr std::uint64_t kAnyOdd = 0x9e3779b97f4a7c15;
+  std::memcpy(buckets_.data() + kSeed, &kAnyOdd, sizeof(kAnyOdd));
+}
 
 bool Machine::inside(std::uint64_t at, std::int64_t bytes) const {
-  for (const auto* memory : {&image_, &scratch_, &stack_}) {
+  const auto memories = {&image_, &scratch_, &buckets_, &stack_};
+  return std::any_of(memories.begin(), memories.end(), [&](const auto* memory) {
     const std::uint64_t begin = address_of(memory->data());
-    if (at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + memory->size()) return true;
-  }
-  return std::any_of(sources_.begin(), sources_.end(), [&](const auto& source) {
-    const std::uint64_t begin = address_of(source.second.data());
-    return at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + source.second.size();
+    return at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + memory->size();
   });
 }
 
@@ -100,22 +106,12 @@ std::uint64_t Machine::call(Helper helper, std::uint64_t* r, std::vector<std::ui
     if (!inside(at, static_cast<std::int64_t>(count))) problem = "a helper reaches memory that is not the program's";
     return std::bit_cast<std::uint8_t*>(at);
   };
-  const bool of_packets = helper >= Helper::xdp_adjust_tail;
+  const bool of_packets = helper != Helper::map_lookup && helper != Helper::ktime_get_coarse_ns;
   if (of_packets && r[1] != address_of(&context_)) problem = "a helper wants the context";
   switch (helper) {
-    case Helper::ktime_get_ns:
+    case Helper::ktime_get_coarse_ns:
       return now += 1000;
-    case Helper::map_lookup:
-    case Helper::map_update: {
-      if (r[1] == static_cast<std::uint64_t>(Map::sources)) {
-        std::array<std::uint8_t, 16> source{};
-        const std::uint8_t *from = bytes(r[2], 16), *value = helper == Helper::map_update ? bytes(r[3], 8) : nullptr;
-        if (!problem.empty()) return 0;
-        std::copy_n(from, source.size(), source.begin());
-        if (value != nullptr) std::copy_n(value, 8, sources_[source].begin());
-        const auto found = sources_.find(source);
-        return value != nullptr || found == sources_.end() ? 0 : address_of(found->second.data());
-      }
+    case Helper::map_lookup: {
       const auto key = bytes(r[2], 4);
       std::uint32_t value = 1;
       if (problem.empty()) std::memcpy(&value, key, sizeof(value));
@@ -125,6 +121,7 @@ std::uint64_t Machine::call(Helper helper, std::uint64_t* r, std::vector<std::ui
       if (outer) return address_of(&image_);
       if (r[1] == address_of(&image_)) return address_of(image_.data());
       if (r[1] == static_cast<std::uint64_t>(Map::scratch)) return address_of(scratch_.data());
+      if (r[1] == static_cast<std::uint64_t>(Map::buckets)) return address_of(buckets_.data());
       problem = "no such map";
       return 0;
     }
@@ -194,7 +191,13 @@ Ran Machine::run(std::vector<std::uint8_t>& frame) {
       const std::uint64_t where = base + static_cast<std::uint64_t>(std::int64_t{in.offset});
       const std::int64_t bytes = bytes_of(in.code);
       if ((in.code & 0xe0) != 0x60 || (in.code & 4) != 0) return stop("unknown");
-      if (!inside(where, bytes)) return stop("memory that is not the program's");
+      if (load && base == address_of(&context_) && bytes == 4 && (in.offset == 0 || in.offset == 4)) {  // data, data_end
+        to = address_of(frame.data()) + (in.offset == 0 ? 0 : frame.size());
+        continue;
+      }
+      const std::uint64_t packet = address_of(frame.data());
+      const bool in_packet = where >= packet && where + static_cast<std::uint64_t>(bytes) <= packet + frame.size();
+      if (!in_packet && !inside(where, bytes)) return stop("memory that is not the program's");
       auto* memory = std::bit_cast<std::uint8_t*>(where);
       if (load) {
         to = 0;

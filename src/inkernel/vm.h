@@ -1,9 +1,7 @@
 // bytecode + maps + a frame → what the program does with it, in user space: tests without privileges run what the kernel would.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -37,8 +35,7 @@ class Machine {
   std::uint64_t call(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem);
 
   Code code_;
-  std::vector<std::uint8_t> image_, scratch_, stack_;
-  std::map<std::array<std::uint8_t, 16>, std::array<std::uint8_t, 8>> sources_;
+  std::vector<std::uint8_t> image_, scratch_, buckets_, stack_;
   std::uint64_t context_ = 0;
 };
 
