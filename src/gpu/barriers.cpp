@@ -7,6 +7,7 @@ namespace soma::gpu {
 namespace {
 
 bool collide(const Range& a, const Range& b) {
+  if (a.weave > 0 && a.weave == b.weave) return false;
   return a.arena == b.arena && (a.writes || b.writes) && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 

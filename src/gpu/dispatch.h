@@ -56,6 +56,7 @@ struct Range {
   Arena arena = Arena::work;
   std::int64_t offset = 0, size = 0;
   bool writes = false;
+  std::int32_t weave = 0;  ///< above 0: writers with the same number each write their own places of the range, and do not meet
 };
 
 /// Workgroups along an axis: ⌈(fixed + per_row·rows) / share⌉ for a batch of `rows` samples.

@@ -135,6 +135,16 @@ std::string trespass(const Program& program, std::span<const float> work) {
 
 }  // namespace
 
+Settings settings_of(const Trial& trial) {
+  Settings settings;
+  settings.loss = trial.loss;
+  settings.optimizer = trial.rule;
+  settings.clip_norm = trial.optimizer.clip_norm;
+  settings.seed = 3;
+  settings.canaries = true;
+  return settings;
+}
+
 Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
   auto network = resolve(trial.network);
   if (!network) return network.error();
@@ -151,15 +161,9 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
   }
   want.step(trial);
 
-  Settings settings;
-  settings.loss = trial.loss;
-  settings.optimizer = trial.rule;
-  settings.clip_norm = trial.optimizer.clip_norm;
-  settings.seed = 3;
-  settings.canaries = true;
   std::vector<std::int32_t> order(static_cast<std::size_t>(trial.rows));
   std::iota(order.begin(), order.end(), 0);
-  auto engine = Engine::create(std::move(device), *plan, settings, {numbers, trial.rows, trial.rows, 0});
+  auto engine = Engine::create(std::move(device), *plan, settings_of(trial), {numbers, trial.rows, trial.rows, 0});
   if (!engine) return engine.error();
   Engine& e = **engine;
   const int states = state_arrays(trial.rule);

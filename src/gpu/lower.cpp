@@ -48,17 +48,6 @@ Undo Lowering::undone_by(const Input& x) const {
   return x.gradient == of(x.value).offset ? undone_[static_cast<std::size_t>(x.value)] : Undo{};
 }
 
-void Lowering::undo(ValueId id) {
-  const Undo f = undone_[static_cast<std::size_t>(id)];
-  if (f.kind == Activation::Kind::identity) return;
-  constexpr std::uint32_t kUndo = 2;
-  elementwise(kUndo, size(id), f, value(id), {}, {}, gradient(id, true));
-}
-
-void Lowering::undo(const Input& x) {
-  if (x.gradient == of(x.value).offset) undo(x.value);
-}
-
 void Lowering::threads(Shader shader, std::vector<std::uint32_t> constants, std::int64_t per_sample, std::vector<Range> ranges) {
   constants.insert(constants.begin(), 256);
   list_.push_back({shader, std::move(constants), {Axis{0, per_sample, 256}, {}, {}}, std::move(ranges)});

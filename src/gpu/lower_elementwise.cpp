@@ -5,24 +5,32 @@
 #include "gpu/lowering.h"
 
 namespace soma::gpu {
-namespace {
-
 // As shaders/elementwise.comp numbers them.
-enum Op : std::uint32_t { kActivate, kActivateBack, kUndo, kAdd, kAddTo, kMultiply, kCopy };
+enum class Lowering::Op : std::uint32_t { activate, activate_back, add, multiply, copy };
 
-}  // namespace
+void Lowering::elementwise(Op op, std::int64_t n, Undo f, Range a, Range b, Range d, Range y) {
+  threads(Shader::elementwise, {static_cast<std::uint32_t>(op), number(n), static_cast<std::uint32_t>(f.kind), bits(f.alpha)}, n,
+          {a, b, d, y});
+}
 
-void Lowering::elementwise(std::uint32_t op, std::int64_t n, Undo f, Range a, Range b, Range d, Range y) {
-  threads(Shader::elementwise, {op, number(n), static_cast<std::uint32_t>(f.kind), bits(f.alpha)}, n, {a, b, d, y});
+// In place.
+void Lowering::undo(ValueId id) {
+  const Undo f = undone_[static_cast<std::size_t>(id)];
+  if (f.kind == Activation::Kind::identity) return;
+  elementwise(Op::activate_back, size(id), f, value(id), value(id), gradient(id), gradient(id, true));
+}
+
+void Lowering::undo(const Input& x) {
+  if (x.gradient == of(x.value).offset) undo(x.value);
 }
 
 void Lowering::forward(const ActivationStep& s, std::int64_t) {
-  elementwise(kActivate, size(s.y), {s.activation.kind, s.activation.alpha}, value(s.x.value), {}, {}, value(s.y, true));
+  elementwise(Op::activate, size(s.y), {s.activation.kind, s.activation.alpha}, value(s.x.value), {}, {}, value(s.y, true));
 }
 
 void Lowering::backward(const ActivationStep& s, std::int64_t) {
   if (s.x.gradient < 0) return;
-  elementwise(kActivateBack, size(s.y), {s.activation.kind, s.activation.alpha}, value(s.x.value), value(s.y), gradient(s.y),
+  elementwise(Op::activate_back, size(s.y), {s.activation.kind, s.activation.alpha}, value(s.x.value), value(s.y), gradient(s.y),
               gradient(s.x, true));
   undo(s.x);
 }
@@ -39,7 +47,7 @@ void Lowering::backward(const SoftmaxStep& s, std::int64_t) {
 
 // The numbers of src/nn/elementwise.cpp.
 void Lowering::forward(const DropoutStep& s, std::int64_t) {
-  if (!training()) return elementwise(kCopy, size(s.y), {}, value(s.x.value), {}, {}, value(s.y, true));
+  if (!training()) return elementwise(Op::copy, size(s.y), {}, value(s.x.value), {}, {}, value(s.y, true));
   const double saturation = s.alpha ? -1.7580993408473766 : 0;
   const double a = s.alpha ? 1 / std::sqrt((1 - s.rate) * (1 + s.rate * saturation * saturation)) : 1 / (1 - s.rate);
   const double b = -a * s.rate * saturation;
@@ -53,7 +61,7 @@ void Lowering::forward(const DropoutStep& s, std::int64_t) {
 
 void Lowering::backward(const DropoutStep& s, std::int64_t) {
   if (s.x.gradient < 0) return;
-  elementwise(kMultiply, size(s.y), {}, gradient(s.y), place(Use::mask, s.mask, batch() * size(s.y)), {}, gradient(s.x, true));
+  elementwise(Op::multiply, size(s.y), {}, gradient(s.y), place(Use::mask, s.mask, batch() * size(s.y)), {}, gradient(s.x, true));
   undo(s.x);
 }
 
@@ -70,14 +78,15 @@ void Lowering::backward(const ReorderStep& s, std::int64_t) {
 }
 
 void Lowering::forward(const AddStep& s, std::int64_t) {
-  elementwise(kAdd, size(s.y), {}, value(s.x[0].value), value(s.x[1].value), {}, value(s.y, true));
-  for (std::size_t i = 2; i < s.x.size(); ++i) elementwise(kAddTo, size(s.y), {}, value(s.x[i].value), {}, {}, value(s.y, true));
+  elementwise(Op::add, size(s.y), {}, value(s.x[0].value), value(s.x[1].value), {}, value(s.y, true));
+  for (std::size_t i = 2; i < s.x.size(); ++i)
+    elementwise(Op::add, size(s.y), {}, value(s.x[i].value), value(s.y), {}, value(s.y, true));
 }
 
 void Lowering::backward(const AddStep& s, std::int64_t) {
   for (const Input& x : s.x) {
     if (x.gradient < 0) continue;
-    elementwise(kCopy, size(s.y), {}, gradient(s.y), {}, {}, gradient(x, true));
+    elementwise(Op::copy, size(s.y), {}, gradient(s.y), {}, {}, gradient(x, true));
     undo(x);
   }
 }
@@ -87,8 +96,10 @@ void Lowering::forward(const ConcatStep& s, std::int64_t) {
   const Extent to = of(s.y).extent;
   for (const Input& x : s.x) {
     const std::int64_t width = to.h * to.w == 1 ? size(x.value) : of(x.value).extent.c;
+    Range part = value(s.y, true);
+    part.weave = s.y + 1;
     threads(Shader::move, {number(size(x.value)), number(width), number(to.c), number(offset), 0}, size(x.value),
-            {value(x.value), value(s.y, true)});
+            {value(x.value), part});
     offset += width;
   }
 }
@@ -111,9 +122,9 @@ void Lowering::forward(const ForkStep&, std::int64_t) {}
 
 void Lowering::backward(const ForkStep& s, std::int64_t) {
   const auto part = [&](std::size_t i) { return gradient_at(s.gradients[i], s.value, false); };
-  elementwise(kAdd, size(s.value), {}, part(0), part(1), {}, gradient(s.value, true));
+  elementwise(Op::add, size(s.value), {}, part(0), part(1), {}, gradient(s.value, true));
   for (std::size_t i = 2; i < s.gradients.size(); ++i)
-    elementwise(kAddTo, size(s.value), {}, part(i), {}, {}, gradient(s.value, true));
+    elementwise(Op::add, size(s.value), {}, part(i), gradient(s.value), {}, gradient(s.value, true));
   undo(s.value);
 }
 

@@ -78,7 +78,8 @@ class Lowering {
 
   /// So many threads, 256 a workgroup: `per_sample` for each sample.
   void threads(Shader shader, std::vector<std::uint32_t> constants, std::int64_t per_sample, std::vector<Range> ranges);
-  void elementwise(std::uint32_t op, std::int64_t n, Undo f, Range a, Range b, Range d, Range y);
+  enum class Op : std::uint32_t;
+  void elementwise(Op op, std::int64_t n, Undo f, Range a, Range b, Range d, Range y);
   /// pieces of the gradient of a parameter → the moved parameter. `pieces` 0: as many as rows.
   void update(ParameterId id, Range pieces, std::int64_t count, std::int64_t stride, std::int64_t n);
   void clipped_updates();

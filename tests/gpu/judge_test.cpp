@@ -1,14 +1,19 @@
 // every shader in every mode → within rounding of double precision, in its own ranges only, and every barrier needed.
 #include "gpu/judge.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cctype>
 #include <limits>
 #include <stdexcept>
 
+#include "gpu/barriers.h"
+
 namespace soma::gpu {
 namespace {
+
+using testing::HasSubstr;
 
 class EveryTrial : public testing::TestWithParam<Trial> {};
 
@@ -22,6 +27,33 @@ TEST_P(EveryTrial, IsWithinRoundingOfDoublePrecision) {
   EXPECT_LE(v.parameter_gradients, 1) << "gradients of parameters";
   EXPECT_LE(v.moved, 1) << "moved parameters";
   EXPECT_LE(v.loss, 1) << "loss";
+}
+
+// Two steps recorded with one barrier missing, each in turn: Khronos's layer has to see the hazard that it was there for.
+TEST_P(EveryTrial, NeedsEachOfItsBarriers) {
+  const Trial& trial = GetParam();
+  auto device = Device::open("gpu:0").value();
+  const Plan plan = make_plan(resolve(trial.network).value(), trial.batch, PlanFor::training).value();
+  const Program program = lower(plan, settings_of(trial)).value();
+  auto sizes = program.sizes;
+  for (const Arena each : {Arena::samples, Arena::labels, Arena::order, Arena::table})
+    sizes[static_cast<std::size_t>(each)] = trial.rows * elements(trial.network.input);  // all zero: every label is class 0
+  sizes[static_cast<std::size_t>(Arena::numbers)] = kMostSteps * kUpdateNumbers;
+  sizes[static_cast<std::size_t>(Arena::records)] = kMostSteps * kRecordNumbers;
+  device->allocate(sizes, false).value();
+  const std::size_t step = device->load(program.step).value();
+  constexpr int kSteps = 2;
+  Barriers barriers;
+  std::int64_t count = 0;
+  for (int i = 0; i < kSteps; ++i)
+    for (const Dispatch& each : program.step) count += barriers.before(each) ? 1 : 0;
+  const auto said = [&](std::int64_t left_out) {
+    testing::internal::CaptureStdout();
+    device->run({step, kSteps, trial.rows, false, left_out}).value();
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(said(-1), "");
+  for (std::int64_t i = 0; i < count; ++i) EXPECT_THAT(said(i), HasSubstr("SYNC-HAZARD")) << "barrier " << i << " of " << count;
 }
 
 std::string as_name(const testing::TestParamInfo<Trial>& info) {

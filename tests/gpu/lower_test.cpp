@@ -13,6 +13,7 @@ namespace soma::gpu {
 namespace {
 
 bool collide(const Range& a, const Range& b) {
+  if (a.weave > 0 && a.weave == b.weave) return false;
   if (a.arena != b.arena || !(a.writes || b.writes) || a.size == 0 || b.size == 0) return false;
   return std::max(a.offset, b.offset) < std::min(a.offset + a.size, b.offset + b.size);
 }

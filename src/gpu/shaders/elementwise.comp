@@ -10,14 +10,12 @@ layout(constant_id = 4) const float ALPHA = 0;
 layout(binding = 0) readonly buffer A { float a[]; };
 layout(binding = 1) readonly buffer B { float b[]; };
 layout(binding = 2) readonly buffer D { float d[]; };
-layout(binding = 3) buffer Y { float y[]; };
+layout(binding = 3) writeonly buffer Y { float y[]; };  // may be a, b or d as well: a thread reads and writes the same place
 const uint kActivate = 0;      // y = f(a)
 const uint kActivateBack = 1;  // y = d·f'(a), b = f(a)
-const uint kUndo = 2;          // y = y·f'(a), a = f of the value: in place
-const uint kAdd = 3;           // y = a + b
-const uint kAddTo = 4;         // y = y + a
-const uint kMultiply = 5;      // y = a·b
-const uint kCopy = 6;          // y = a
+const uint kAdd = 2;           // y = a + b
+const uint kMultiply = 3;      // y = a·b
+const uint kCopy = 4;          // y = a
 
 void main() {
   const uint i = thread_number();
@@ -25,9 +23,7 @@ void main() {
   switch (OP) {
     case kActivate: y[i] = activate(F, ALPHA, a[i]); break;
     case kActivateBack: y[i] = activate_back(F, ALPHA, a[i], b[i], d[i]); break;
-    case kUndo: y[i] = activate_back(F, ALPHA, 0.0, a[i], y[i]); break;
     case kAdd: y[i] = a[i] + b[i]; break;
-    case kAddTo: y[i] += a[i]; break;
     case kMultiply: y[i] = a[i] * b[i]; break;
     default: y[i] = a[i];
   }
