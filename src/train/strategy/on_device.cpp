@@ -62,7 +62,8 @@ class OnDevice final : public SampleStrategy {
     if (auto there = bring(run); !there) return there;
     const std::int64_t batch = run.config.train.batch, left = run.samples() - run.at.next;
     const bool last = left <= batch;
-    const std::int64_t steps = last ? 1 : std::min({steps_, most_, (left - 1) / batch});
+    const std::int64_t forced = gpu::testing().steps_per_submit;
+    const std::int64_t steps = last ? 1 : std::min({forced > 0 ? forced : steps_, most_, (left - 1) / batch});
     const gpu::Start start{ring_ ? 0 : run.at.next, run.at.batch, last ? left : batch};
     if (ring_)
       if (auto filled = fill(run, steps * start.rows); !filled) return filled;
@@ -125,7 +126,7 @@ class OnDevice final : public SampleStrategy {
   }
 
  private:
-  explicit OnDevice(const RunState& run) : steps_(std::max<std::int64_t>(gpu::testing().steps_per_submit, 1)) {
+  explicit OnDevice(const RunState& run) {
     updates_.reserve(static_cast<std::size_t>(gpu::kMostSteps));
     labels_.resize(static_cast<std::size_t>(run.samples()));
   }
@@ -236,8 +237,8 @@ class OnDevice final : public SampleStrategy {
   bool there_ = false;  // the GPU has the run's parameters
   bool ahead_ = false;  // and has moved them since the run's own were read
   bool kept_gradients_ = false;
-  std::int64_t epoch_ = -1;                      // whose order the GPU has
-  std::int64_t steps_, most_ = gpu::kMostSteps;  // of a submit
+  std::int64_t epoch_ = -1;                          // whose order the GPU has
+  std::int64_t steps_ = 1, most_ = gpu::kMostSteps;  // of a submit
   int measured_ = 0;
 };
 
