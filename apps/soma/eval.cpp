@@ -11,6 +11,7 @@
 #include "soma/device.h"
 #include "soma/file.h"
 #include "soma/train.h"
+#include "soma/words.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -110,7 +111,7 @@ int evaluate(const Options& options) {
     return done;
   }
   nlohmann::ordered_json json = as_json(*evaluation);
-  json["task"] = task_name(model->task);
+  json["task"] = word(model->task);
   if (model->task == Task::classes) {
     json["confusion"] = evaluation->confusion;
     json["class_names"] = model->class_names;

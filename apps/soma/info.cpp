@@ -10,6 +10,7 @@
 #include "soma/graph.h"
 #include "soma/model.h"
 #include "soma/train.h"
+#include "soma/words.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -27,38 +28,10 @@ struct Subject {
   std::vector<std::string> target_names = {};  ///< of values or labels
 };
 
-std::string kind_name(PreprocessKind kind) {
-  switch (kind) {
-    case PreprocessKind::divide:
-      return "divide";
-    case PreprocessKind::standardise:
-      return "standardise";
-    case PreprocessKind::min_max:
-      return "min_max";
-    case PreprocessKind::mean_subtraction:
-      return "mean_subtraction";
-    case PreprocessKind::midrange:
-      return "midrange";
-    case PreprocessKind::proportional:
-      return "proportional";
-    case PreprocessKind::one_hot:
-      return "one_hot";
-    case PreprocessKind::impute:
-      return "impute";
-    case PreprocessKind::ordinal:
-      return "ordinal";
-    case PreprocessKind::robust:
-      return "robust";
-    case PreprocessKind::date:
-      return "date";
-  }
-  return "";
-}
-
 std::string describe(const PreprocessStep& step) {
   if (step.kind == PreprocessKind::divide && step.divisor.size() == 1)
-    return fmt::format("{} by {}", kind_name(step.kind), step.divisor.front());
-  return kind_name(step.kind);
+    return fmt::format("{} by {}", word(step.kind), step.divisor.front());
+  return std::string(word(step.kind));
 }
 
 Result<Subject> from_model(const std::string& file, Changed changed) {
@@ -132,7 +105,7 @@ void print_subject(const Subject& subject, const std::vector<LayerSummary>& laye
   else if (subject.task == Task::reconstruct)
     fmt::print("answers     the sample itself\n");
   else
-    fmt::print("{:<11} {}: {}\n", task_name(subject.task), subject.target_names.size(), none_or(subject.target_names));
+    fmt::print("{:<11} {}: {}\n", word(subject.task), subject.target_names.size(), none_or(subject.target_names));
   std::vector<Row> rows;
   rows.reserve(layers.size() + 1);
   for (const LayerSummary& layer : layers)
@@ -158,7 +131,7 @@ nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSu
           {"input", subject.input},
           {"preprocess", subject.preprocess},
           {"class_names", subject.class_names},
-          {"task", task_name(subject.task)},
+          {"task", word(subject.task)},
           {"target_names", subject.target_names},
           {"precision", subject.int8 ? "int8" : "fp32"},
           {"layers", std::move(rows)},

@@ -18,6 +18,7 @@
 #include "soma/file.h"
 #include "soma/report.h"
 #include "soma/run_directory.h"
+#include "soma/words.h"
 #include "summary.h"
 #include "table.h"
 #include "terminal.h"
@@ -171,7 +172,7 @@ nlohmann::ordered_json as_json(const TrainReport& report, const std::optional<Ev
   json["test_samples"] = test ? nlohmann::ordered_json(test->samples) : nullptr;
   json["test_accuracy"] = test ? nlohmann::ordered_json(test->accuracy) : nullptr;
   json["test_loss"] = test ? nlohmann::ordered_json(test->loss) : nullptr;
-  json["task"] = task_name(report.model.task);
+  json["task"] = word(report.model.task);
   json["train"] = {{"samples", report.samples}, {"loss", last(losses)}};
   if (report.model.task == Task::classes || report.model.task == Task::labels) json["train"]["accuracy"] = last(accuracies);
   json["test"] = test ? app::as_json(*test) : nlohmann::ordered_json();

@@ -17,3 +17,4 @@
 #include "soma/serve.h"          // IWYU pragma: export
 #include "soma/tensor.h"         // IWYU pragma: export
 #include "soma/train.h"          // IWYU pragma: export
+#include "soma/words.h"          // IWYU pragma: export

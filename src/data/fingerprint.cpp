@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "soma/dataset.h"
+#include "soma/words.h"
 
 namespace soma {
 namespace {
@@ -38,10 +39,7 @@ class Hash {
 
 }  // namespace
 
-std::string_view task_name(Task task) {
-  static constexpr std::array<std::string_view, 4> kNames = {"classes", "values", "labels", "reconstruct"};
-  return kNames[static_cast<std::size_t>(task)];
-}
+std::string_view task_name(Task task) { return word(task); }
 
 DataFingerprint fingerprint(const Dataset& dataset) {
   Hash hash;

@@ -7,6 +7,7 @@
 
 #include "data/dialect.h"
 #include "data/preprocess.h"
+#include "soma/words.h"
 
 namespace soma {
 namespace {
@@ -64,7 +65,7 @@ void add_affine(PreprocessStep& step, const Moments& moments) {
 }
 
 Error refused(PreprocessKind kind, std::string_view message) {
-  return {Error::Kind::usage, fmt::format("preprocess {}: {}", preprocess_word(kind), message)};
+  return {Error::Kind::usage, fmt::format("preprocess {}: {}", word(kind), message)};
 }
 
 /// Calls use(row) for every training sample as the steps so far leave it.

@@ -34,13 +34,6 @@ void apply_column_steps(const std::vector<PreprocessStep>& steps, std::size_t si
 
 }  // namespace
 
-std::string_view preprocess_word(PreprocessKind kind) {
-  static constexpr std::array<std::string_view, 11> kWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
-                                                              "midrange", "proportional", "one_hot", "impute",
-                                                              "ordinal",  "robust",       "date"};
-  return kWords[static_cast<std::size_t>(kind)];
-}
-
 bool is_affine(PreprocessKind kind) {
   return kind == PreprocessKind::divide || kind == PreprocessKind::standardise || kind == PreprocessKind::min_max ||
          kind == PreprocessKind::mean_subtraction || kind == PreprocessKind::robust;

@@ -9,9 +9,6 @@
 
 namespace soma {
 
-/// "divide", "impute": the word configs and models use for a step.
-std::string_view preprocess_word(PreprocessKind kind);
-
 /// True for the kinds that are y = (x − offset) / divisor, and for robust, which bends that.
 bool is_affine(PreprocessKind kind);
 

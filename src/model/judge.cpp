@@ -8,6 +8,7 @@
 
 #include "model/metrics.h"
 #include "nn/loss.h"
+#include "soma/words.h"
 
 namespace soma {
 namespace {
@@ -33,8 +34,8 @@ double value_of(const std::vector<Metric>& metrics, std::string_view name) {
 std::string targets_problem(const Model& model, const Dataset& known) {
   if (model.task == Task::reconstruct) return "";
   if (known.task != model.task)
-    return fmt::format("wanted {}, as the model answers with, got {}; try the data it was trained on", task_name(model.task),
-                       task_name(known.task));
+    return fmt::format("wanted {}, as the model answers with, got {}; try the data it was trained on", word(model.task),
+                       word(known.task));
   if (model.task != Task::classes) {
     if (known.target_names == model.target_names && !known.targets.empty()) return "";
     return fmt::format("wanted the model's targets ({}), got ({}); try the data it was trained on",

@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <type_traits>
 #include <utility>
 
-#include "model/layer_fields.h"
 #include "model/onnx.h"
+#include "nn/layer_list.h"
+#include "nn/visit.h"
+#include "soma/words.h"
 
 namespace soma {
 namespace {
@@ -15,72 +18,50 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Words = std::map<std::string, std::string>;
 
-constexpr std::array kPreprocessWords = {"divide",  "standardise", "min_max", "mean_subtraction", "midrange", "proportional",
-                                         "one_hot", "impute",      "ordinal", "robust",           "date"};
-constexpr std::array kLossWords = {"cross_entropy", "quadratic", "binary_cross_entropy", "nll", "absolute", "huber",
-                                   "quantile",      "auto"};
-constexpr std::array kTaskWords = {"classes", "values", "labels", "reconstruct"};
-
-/// A layer of every kind, fields at their defaults.
-std::vector<Layer> layers_of_every_kind() {
-  std::vector<Layer> all = {Linear{},
-                            Conv2d{},
-                            Pool{Pool::Kind::max},
-                            Pool{Pool::Kind::average},
-                            GlobalAveragePool{},
-                            BatchNorm{},
-                            Dropout{},
-                            AlphaDropout{},
-                            Flatten{},
-                            Add{},
-                            Concat{},
-                            Softmax{},
-                            Softmax{true}};
-  for (int kind = 0; kind <= static_cast<int>(Activation::Kind::silu); ++kind)
-    all.emplace_back(Activation{static_cast<Activation::Kind>(kind), 0});
-  return all;
-}
-
 /// Members of one JSON object → typed variables. Remembers the first member that is missing or of another type.
 class Members {
  public:
   Members(const Json& object, std::string& problem) : object_(object), problem_(problem) {}
 
-  void operator()(const char* key, std::int64_t& value) const {
+  void operator()(const std::string& key, std::int64_t& value) const {
     if (const Json* found = member(key, &Json::is_number_integer)) value = found->get<std::int64_t>();
   }
-  void operator()(const char* key, double& value) const {
+  void operator()(const std::string& key, double& value) const {
     if (const Json* found = member(key, &Json::is_number)) value = found->get<double>();
   }
-  void operator()(const char* key, bool& value) const {
+  void operator()(const std::string& key, bool& value) const {
     if (const Json* found = member(key, &Json::is_boolean)) value = found->get<bool>();
   }
-  void operator()(const char* key, std::string& value) const {
+  void operator()(const std::string& key, std::string& value) const {
     if (const Json* found = member(key, &Json::is_string)) value = found->get<std::string>();
   }
-  void operator()(const char* key, std::vector<std::string>& values) const { list(key, values, &Json::is_string); }
-  void operator()(const char* key, std::vector<std::int64_t>& values) const { list(key, values, &Json::is_number_integer); }
-  void operator()(const char* key, std::vector<double>& values) const { list(key, values, &Json::is_number); }
+  void operator()(const std::string& key, std::vector<std::string>& values) const { list(key, values, &Json::is_string); }
+  void operator()(const std::string& key, std::vector<std::int64_t>& values) const {
+    list(key, values, &Json::is_number_integer);
+  }
+  void operator()(const std::string& key, std::vector<double>& values) const { list(key, values, &Json::is_number); }
 
-  /// The member's place among `words`.
-  template <std::size_t n>
-  std::size_t choice(const char* key, const std::array<const char*, n>& words) const {
-    std::string word;
-    (*this)(key, word);
-    const auto at = std::find(words.begin(), words.end(), word);
-    if (at == words.end() && problem_.empty()) problem_ = fmt::format("unknown {} '{}'", key, word);
-    return at == words.end() ? 0 : static_cast<std::size_t>(at - words.begin());
+  /// One of the words that its type has.
+  template <class Choice>
+  requires std::is_enum_v<Choice>
+  void operator()(const std::string& key, Choice& value) const {
+    std::string text;
+    (*this)(key, text);
+    const auto known = words(value);
+    const auto at = std::find(known.begin(), known.end(), text);
+    if (at != known.end()) value = static_cast<Choice>(at - known.begin());
+    if (at == known.end() && problem_.empty()) problem_ = fmt::format("unknown {} '{}'", key, text);
   }
 
  private:
-  const Json* member(const char* key, bool (Json::*is_wanted)() const noexcept) const {
+  const Json* member(const std::string& key, bool (Json::*is_wanted)() const noexcept) const {
     const auto at = object_.find(key);
     if (at != object_.end() && ((*at).*is_wanted)()) return &*at;
     if (problem_.empty()) problem_ = fmt::format("no usable '{}'", key);
     return nullptr;
   }
   template <class T>
-  void list(const char* key, std::vector<T>& values, bool (Json::*is_wanted)() const noexcept) const {
+  void list(const std::string& key, std::vector<T>& values, bool (Json::*is_wanted)() const noexcept) const {
     const Json* found = member(key, &Json::is_array);
     if (found == nullptr) return;
     if (!std::all_of(found->begin(), found->end(), [&](const Json& item) { return (item.*is_wanted)(); })) {
@@ -94,12 +75,29 @@ class Members {
   std::string& problem_;
 };
 
+/// A layer's fields as a file holds them: each(name, number or truth), two extents as two.
+template <class Each>
+void file_fields(Layer& layer, Each&& each) {
+  const auto name = [](std::string_view field, std::string_view end = "") { return std::string(field) + std::string(end); };
+  const auto visit = Visit{[&](std::string_view field, HeightWidth extents) {
+                             each(name(field, "_h"), extents.h);
+                             each(name(field, "_w"), extents.w);
+                           },
+                           [&](std::string_view field, CountOrClasses count) { each(name(field), count.count); },
+                           [&](std::string_view field, std::int64_t& number) { each(name(field), number); },
+                           [&](std::string_view field, double& number) { each(name(field), number); },
+                           [&](std::string_view field, bool& truth) { each(name(field), truth); }};
+  std::visit([&](auto& kind) { fields(kind, visit); }, layer);
+  auto* activation = std::get_if<Activation>(&layer);
+  if (activation != nullptr) each("alpha", activation->alpha);  // of every kind, used or not: so the format began
+}
+
 Json network_json(const NetworkSpec& spec) {
   Json nodes = Json::array();
   for (const Node& node : spec.nodes) {
     Json object = {{"name", node.name}, {"kind", layer_kind(node.layer)}};
     Layer layer = node.layer;
-    std::visit([&](auto& each) { fields(each, [&](const char* key, const auto& value) { object[key] = value; }); }, layer);
+    file_fields(layer, [&](const std::string& key, const auto& value) { object[key] = value; });
     object["inputs"] = node.inputs;
     nodes.push_back(std::move(object));
   }
@@ -107,7 +105,7 @@ Json network_json(const NetworkSpec& spec) {
 }
 
 NetworkSpec network_of(const Json& json, std::string& problem) {
-  static const std::vector<Layer> known = layers_of_every_kind();
+  const std::span<const Layer> known = layer_prototypes();
   NetworkSpec spec;
   Members(json, problem)("input", spec.input);
   const auto nodes = json.find("nodes");
@@ -124,7 +122,7 @@ NetworkSpec network_of(const Json& json, std::string& problem) {
     if (at == known.end() && problem.empty()) problem = fmt::format("unknown kind '{}'", kind);
     if (!problem.empty()) return spec;
     node.layer = *at;
-    std::visit([&](auto& layer) { fields(layer, members); }, node.layer);
+    file_fields(node.layer, members);
     spec.nodes.push_back(std::move(node));
   }
   return spec;
@@ -146,7 +144,7 @@ std::vector<float> affine_values(const onnx::TensorProto* array) {
 PreprocessStep step_of(const Json& json, const std::string& name, const GraphArrays& arrays, std::string& problem) {
   const Members members(json, problem);
   PreprocessStep step;
-  step.kind = static_cast<PreprocessKind>(members.choice("kind", kPreprocessWords));
+  members("kind", step.kind);
   std::vector<std::int64_t> categories;
   if (step.kind == PreprocessKind::one_hot) members("categories", categories);
   for (const std::int64_t count : categories) {
@@ -175,7 +173,7 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
   (void)Json({model.name, model.label_name}).dump();  // throws, as the other words do, on what is not UTF-8
   Json steps = Json::array();
   for (const PreprocessStep& step : model.preprocess.steps) {
-    steps.push_back({{"kind", kPreprocessWords[static_cast<std::size_t>(step.kind)]}});
+    steps.push_back({{"kind", word(step.kind)}});
     if (step.kind == PreprocessKind::one_hot) steps.back()["categories"] = step.categories;
   }
   Json columns = Json::array();
@@ -184,7 +182,7 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
     if (!column.date.empty()) columns.back()["date"] = column.date;
     if (column.origin != 0) columns.back()["origin"] = column.origin;
   }
-  Json loss = {{"kind", kLossWords[static_cast<std::size_t>(model.loss.kind)]},
+  Json loss = {{"kind", word(model.loss.kind)},
                {"label_smoothing", model.loss.label_smoothing},
                {"class_weights", model.loss.class_weights},
                {"codes", model.loss.codes}};
@@ -200,7 +198,7 @@ Words write_metadata(const Model& model, const NetworkSpec& resolved) {
   if (model.quantization) words["soma.precision"] = "int8";
   if (model.fit != "stretch") words["soma.fit"] = model.fit;
   if (model.task != Task::classes) {
-    words["soma.task"] = kTaskWords[static_cast<std::size_t>(model.task)];
+    words["soma.task"] = word(model.task);
     words["soma.targets"] = Json(model.target_names).dump();
   }
   return words;
@@ -237,7 +235,7 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
   if (check("soma.network")) {
     const Json loss = parsed("soma.loss", &Json::is_object);
     const Members members(loss, problem);
-    model.loss.kind = static_cast<LossConfig::Kind>(members.choice("kind", kLossWords));
+    members("kind", model.loss.kind);
     members("label_smoothing", model.loss.label_smoothing);
     members("class_weights", model.loss.class_weights);
     members("codes", model.loss.codes);
@@ -247,7 +245,7 @@ Result<Model> read_metadata(const Words& words, const Shape& input, const GraphA
   if (check("soma.loss") && words.contains("soma.task")) {
     const Json task = {{"task", word("soma.task")}, {"targets", parsed("soma.targets", &Json::is_array)}};
     const Members members(task, problem);
-    model.task = static_cast<Task>(members.choice("task", kTaskWords));
+    members("task", model.task);
     members("targets", model.target_names);
   }
   if (check("soma.loss") && check("soma.targets")) {

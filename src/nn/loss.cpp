@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 
+#include "soma/words.h"
+
 namespace soma {
 namespace {
 
@@ -188,11 +190,9 @@ Result<LossConfig> loss_for(const LossConfig& config, Task task) {
     loss.kind = task == Task::classes  ? (loss.codes.empty() ? Kind::cross_entropy : Kind::quadratic)
                 : task == Task::labels ? Kind::binary_cross_entropy
                                        : Kind::quadratic;
-  static constexpr std::array<std::string_view, 7> kWords = {
-      "cross_entropy", "quadratic", "binary_cross_entropy", "nll", "absolute", "huber", "quantile"};
   const auto fail = [&](std::string_view wanted) {
     return Error{Error::Kind::usage, fmt::format("loss.kind: wanted {} for data.task = \"{}\", got \"{}\"", wanted,
-                                                 task_name(task), kWords[static_cast<std::size_t>(loss.kind)])};
+                                                 task_name(task), word(loss.kind))};
   };
   const bool from_classes = loss.kind == Kind::cross_entropy || loss.kind == Kind::nll;
   const bool of_values = loss.kind == Kind::absolute || loss.kind == Kind::huber || loss.kind == Kind::quantile;

@@ -33,20 +33,6 @@ struct Arithmetic {
 
 }  // namespace
 
-std::string layer_kind(const Layer& layer) {
-  static constexpr std::array activations = {"identity", "relu", "leaky_relu", "elu",  "selu",
-                                             "sigmoid",  "tanh", "softplus",   "gelu", "silu"};
-  return std::visit(
-      Visit{[](const Linear&) { return "linear"; }, [](const Conv2d&) { return "conv2d"; },
-            [](const Pool& pool) { return pool.kind == Pool::Kind::max ? "max_pool" : "average_pool"; },
-            [](const GlobalAveragePool&) { return "global_average_pool"; }, [](const BatchNorm&) { return "batch_norm"; },
-            [](const Dropout&) { return "dropout"; }, [](const AlphaDropout&) { return "alpha_dropout"; },
-            [](const Flatten&) { return "flatten"; }, [](const Add&) { return "add"; }, [](const Concat&) { return "concat"; },
-            [](const Activation& activation) { return activations[static_cast<std::size_t>(activation.kind)]; },
-            [](const Softmax& softmax) { return softmax.log ? "log_softmax" : "softmax"; }},
-      layer);
-}
-
 std::vector<ParameterShape> parameter_shapes(const ResolvedNetwork& network) {
   std::vector<ParameterShape> all;
   const auto sources = wiring(network.spec);

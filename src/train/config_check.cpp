@@ -78,8 +78,7 @@ void check(Checker& ask, const std::vector<PreprocessSpec>& steps) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (i > 0 && knows_columns(steps[i].kind))
       ask.require(knows_columns(steps[i - 1].kind), "preprocess",
-                  fmt::format("{} before the steps of numbers", words(steps[i].kind)[static_cast<std::size_t>(steps[i].kind)]),
-                  fmt::format("it as step {}", i + 1));
+                  fmt::format("{} before the steps of numbers", word(steps[i].kind)), fmt::format("it as step {}", i + 1));
     if (steps[i].kind == PreprocessKind::divide)
       ask.require(std::isfinite(steps[i].by) && steps[i].by != 0, "preprocess.by", "a number other than 0",
                   fmt::format("{}", steps[i].by));
@@ -126,8 +125,7 @@ void check(Checker& ask, const LossConfig& loss, const NetworkSpec& network) {
   const bool classes = by_task || loss.kind == Kind::cross_entropy || loss.kind == Kind::nll;
   ask.fraction("loss.label_smoothing", loss.label_smoothing);
   ask.require(loss.label_smoothing == 0 || by_task || loss.kind == Kind::cross_entropy, "loss.label_smoothing",
-              "loss.kind = \"cross_entropy\" with it",
-              fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
+              "loss.kind = \"cross_entropy\" with it", fmt::format("\"{}\"", word(loss.kind)));
   for (const double weight : loss.class_weights) ask.at_least("loss.class_weights", weight, 0.0);
   double weights = 0;
   for (const double weight : loss.class_weights) weights += weight;
@@ -136,16 +134,16 @@ void check(Checker& ask, const LossConfig& loss, const NetworkSpec& network) {
   ask.require(loss.quantile > 0 && loss.quantile < 1, "loss.quantile", "a number between 0 and 1",
               fmt::format("{}", loss.quantile));
   ask.require(!loss.balanced || classes, "loss.class_weights", "loss.kind = \"cross_entropy\" or \"nll\" with them",
-              fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
+              fmt::format("\"{}\"", word(loss.kind)));
   ask.require(loss.class_weights.empty() || classes, "loss.class_weights", "loss.kind = \"cross_entropy\" or \"nll\" with them",
-              fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
+              fmt::format("\"{}\"", word(loss.kind)));
   ask.require(loss.class_weights.empty() ||
                   std::any_of(loss.class_weights.begin(), loss.class_weights.end(), [](double w) { return w > 0; }),
               "loss.class_weights", "a weight above 0 for at least one class", "none");
   for (const double code : loss.codes) ask.require(std::isfinite(code), "loss.codes", "numbers", fmt::format("{}", code));
   ask.require(loss.codes.empty() || loss.codes.size() >= 2, "loss.codes", "one code per class, at least 2", "1");
   ask.require(loss.codes.empty() || by_task || !classes, "loss.codes", "loss.kind = \"quadratic\" with them",
-              fmt::format("\"{}\"", words(loss.kind)[static_cast<std::size_t>(loss.kind)]));
+              fmt::format("\"{}\"", word(loss.kind)));
   if (network.nodes.empty()) return;
 
   const Layer& last = network.nodes.back().layer;

@@ -27,36 +27,6 @@ struct Lister {
 
 }  // namespace
 
-std::span<const Layer> layer_prototypes() {
-  using Kind = Activation::Kind;
-  static const std::array<Layer, 23> prototypes = {
-      Linear{kMustBeGiven},
-      Conv2d{kMustBeGiven, kMustBeGiven, kMustBeGiven},
-      Pool{Pool::Kind::max},
-      Pool{Pool::Kind::average},
-      GlobalAveragePool{},
-      BatchNorm{},
-      Dropout{},
-      AlphaDropout{},
-      Flatten{},
-      Add{},
-      Concat{},
-      Activation{Kind::identity},
-      Activation{Kind::relu},
-      Activation{Kind::leaky_relu, 0.01},
-      Activation{Kind::elu, 1},
-      Activation{Kind::selu},
-      Activation{Kind::sigmoid},
-      Activation{Kind::tanh},
-      Activation{Kind::softplus},
-      Activation{Kind::gelu},
-      Activation{Kind::silu},
-      Softmax{false},
-      Softmax{true},
-  };
-  return prototypes;
-}
-
 std::vector<std::string> config_keys() {
   std::vector<std::string> keys;
   Config config;

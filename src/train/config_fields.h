@@ -1,29 +1,18 @@
 // Config → its keys and members, written once: what reading, writing, --set and suggestions walk over.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <limits>
-#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
+#include "nn/layer_list.h"
 #include "soma/config.h"
+#include "soma/words.h"
 
 namespace soma {
-
-/// Two extents that a config may give as one number: kernel = 5 is kernel = [5, 5].
-struct HeightWidth {
-  std::int64_t &h, &w;
-};
-
-/// A count, or the word "classes" or "targets" for 0.
-struct CountOrClasses {
-  std::int64_t& count;
-};
 
 /// A column's name, or its index written as a number; or a list of several.
 struct NamesOrIndices {
@@ -42,34 +31,6 @@ struct WeightsOrBalanced {
   bool& balanced;
 };
 
-// The words of each enumeration, in its order.
-inline constexpr std::array<std::string_view, 8> kLossWords = {
-    "cross_entropy", "quadratic", "binary_cross_entropy", "nll", "absolute", "huber", "quantile", "auto"};
-inline constexpr std::array<std::string_view, 4> kTaskWords = {"classes", "values", "labels", "reconstruct"};
-inline constexpr std::array<std::string_view, 9> kOptimizerWords = {"sgd",     "momentum", "nesterov", "adagrad", "adadelta",
-                                                                    "rmsprop", "adam",     "adamw",    "nadam"};
-inline constexpr std::array<std::string_view, 6> kScheduleWords = {"constant", "step",      "exponential",
-                                                                   "cosine",   "one_cycle", "plateau"};
-inline constexpr std::array<std::string_view, 11> kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
-                                                                      "midrange", "proportional", "one_hot", "impute",
-                                                                      "ordinal",  "robust",       "date"};
-inline constexpr std::array<std::string_view, 4> kInitWords = {"he", "xavier", "lecun", "uniform"};
-inline constexpr std::array<std::string_view, 2> kDistributionWords = {"normal", "uniform"};
-
-inline std::span<const std::string_view> words(LossConfig::Kind) { return kLossWords; }
-inline std::span<const std::string_view> words(Task) { return kTaskWords; }
-inline std::span<const std::string_view> words(OptimizerConfig::Kind) { return kOptimizerWords; }
-inline std::span<const std::string_view> words(ScheduleConfig::Kind) { return kScheduleWords; }
-inline std::span<const std::string_view> words(PreprocessKind) { return kPreprocessWords; }
-inline std::span<const std::string_view> words(Init::Kind) { return kInitWords; }
-inline std::span<const std::string_view> words(Init::Distribution) { return kDistributionWords; }
-
-/// What layer_prototypes() holds where a config must say something.
-inline constexpr std::int64_t kMustBeGiven = std::numeric_limits<std::int64_t>::min();
-
-/// One layer of each type, holding the defaults of a config.
-std::span<const Layer> layer_prototypes();
-
 /// The members of Config that a config writes as [sections].
 template <class T>
 inline constexpr bool is_config_section =
@@ -77,7 +38,8 @@ inline constexpr bool is_config_section =
     std::is_same_v<T, LossConfig> || std::is_same_v<T, OptimizerConfig> || std::is_same_v<T, ScheduleConfig> ||
     std::is_same_v<T, TrainConfig>;
 
-// fields(x, visit) calls visit(key, member) for every key of x, in the order a config is written in.
+// fields(x, visit) calls visit(key, member) for every key of x, in the order a config is written in; those of layers:
+// nn/layer_list.h.
 
 template <class Visit>
 void fields(DataConfig& x, Visit&& visit) {
@@ -137,62 +99,6 @@ void fields(Init& x, Visit&& visit) {
   visit("min", x.min);
   visit("max", x.max);
 }
-
-template <class Visit>
-void fields(Linear& x, Visit&& visit) {
-  visit("out", CountOrClasses{x.out});
-  visit("bias", x.bias);
-}
-
-template <class Visit>
-void fields(Conv2d& x, Visit&& visit) {
-  visit("out", x.out);
-  visit("kernel", HeightWidth{x.kernel_h, x.kernel_w});
-  visit("stride", HeightWidth{x.stride_h, x.stride_w});
-  visit("padding", HeightWidth{x.padding_h, x.padding_w});
-  visit("dilation", HeightWidth{x.dilation_h, x.dilation_w});
-  visit("groups", x.groups);
-  visit("bias", x.bias);
-}
-
-template <class Visit>
-void fields(Pool& x, Visit&& visit) {
-  visit("size", HeightWidth{x.size_h, x.size_w});
-  visit("stride", HeightWidth{x.stride_h, x.stride_w});
-  visit("padding", HeightWidth{x.padding_h, x.padding_w});
-}
-
-template <class Visit>
-void fields(BatchNorm& x, Visit&& visit) {
-  visit("momentum", x.momentum);
-  visit("epsilon", x.epsilon);
-}
-
-template <class Visit>
-void fields(Dropout& x, Visit&& visit) {
-  visit("rate", x.rate);
-}
-
-template <class Visit>
-void fields(AlphaDropout& x, Visit&& visit) {
-  visit("rate", x.rate);
-}
-
-template <class Visit>
-void fields(Activation& x, Visit&& visit) {
-  if (x.kind == Activation::Kind::leaky_relu || x.kind == Activation::Kind::elu) visit("alpha", x.alpha);
-}
-
-template <class Visit>
-void fields(GlobalAveragePool&, Visit&&) {}
-template <class Visit>
-void fields(Flatten&, Visit&&) {}
-template <class Visit>
-void fields(Add&, Visit&&) {}
-template <class Visit>
-void fields(Concat&, Visit&&) {}
-template <class Visit>
-void fields(Softmax&, Visit&&) {}
 
 /// All keys but `type`, which says which layer this is.
 template <class Visit>

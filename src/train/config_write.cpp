@@ -104,7 +104,7 @@ std::string value(Node& node) { return inline_table(node, "type = " + toml_strin
 template <class T>
 std::string value(T& member) {
   if constexpr (std::is_enum_v<T>)
-    return toml_string(words(member)[static_cast<std::size_t>(member)]);
+    return toml_string(word(member));
   else
     return inline_table(member, "");
 }

@@ -9,6 +9,7 @@
 #include "soma/device.h"
 #include "soma/run_directory.h"
 #include "soma/train.h"
+#include "soma/words.h"
 #include "train/run_state.h"
 #include "train/time_layers.h"
 #include "train/units.h"
@@ -82,7 +83,7 @@ Result<ResolvedNetwork> resolve_network(Config& config, const RunData& data) {
   const Task task = data.train.task;
   if (config.train.device != "cpu" && (task != Task::classes || !data.train.weights.empty()))
     return Error{Error::Kind::usage,
-                 fmt::format("train.device: wanted \"cpu\" for data.task = \"{}\" or data.weights, got \"{}\"", task_name(task),
+                 fmt::format("train.device: wanted \"cpu\" for data.task = \"{}\" or data.weights, got \"{}\"", word(task),
                              config.train.device)};
   auto loss = loss_for(config.loss, task);
   if (!loss) return loss.error();

@@ -21,6 +21,8 @@ def read_safetensors(file):
     header, data = json.loads(raw[8 : 8 + length]), raw[8 + length :]
     arrays = {}
     for name, entry in header.items():
+        if name == "__metadata__":  # words, soma's seal among them
+            continue
         begin, end = entry["data_offsets"]
         assert entry["dtype"] == "F32"
         arrays[name] = numpy.frombuffer(data[begin:end], "<f4").reshape(entry["shape"])

@@ -1,6 +1,7 @@
 // TOML, good and bad → what parse_config, set_key, check_config and to_toml make of it.
 #include "soma/config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -10,6 +11,7 @@
 
 #include "core/file.h"
 #include "model/scratch.h"
+#include "nn/visit.h"
 #include "train/config_fields.h"
 
 namespace soma {
@@ -381,11 +383,32 @@ TEST(ToToml, IsReadable) {
   EXPECT_THAT(to_toml(config), HasSubstr("\n[optimizer]\nkind = \"adam\"\nrate = 0.001\n"));
 }
 
+/// "| `elu` | `elu.alpha` = 1 |": how the table of layers begins a row; those without keys may share one.
+std::string keys_column(Layer layer) {
+  const std::string kind = layer_kind(layer);
+  std::string keys;
+  const auto add = [&](std::string_view field, const std::string& value) {
+    keys += fmt::format("{}`{}.{}`{}", keys.empty() ? "" : ", ", kind, field, value);
+  };
+  const auto number = [](std::int64_t value) {
+    return value == kMustBeGiven ? std::string(" (must be given)") : fmt::format(" = {}", value);
+  };
+  const bool pool = std::holds_alternative<Pool>(layer);
+  const auto visit =
+      Visit{[&](std::string_view field, HeightWidth x) { add(field, pool && field == "stride" ? " = size" : number(x.h)); },
+            [&](std::string_view field, CountOrClasses x) { add(field, number(x.count)); },
+            [&](std::string_view field, std::int64_t x) { add(field, number(x)); },
+            [&](std::string_view field, bool x) { add(field, x ? " = true" : " = false"); },
+            [&](std::string_view field, double x) { add(field, x == 1e-5 ? " = 1e-5" : fmt::format(" = {}", x)); }};
+  std::visit([&](auto& each) { fields(each, visit); }, layer);
+  return keys.empty() ? "`" + kind + "`" : fmt::format("| `{}` | {} |", kind, keys);
+}
+
 TEST(Documentation, ListsEveryKeyAndWord) {
   const Result<std::string> page = read_file(std::string(SOMA_SOURCE_DIR) + "/docs/training.md");
   ASSERT_TRUE(page) << page.error().message;
   for (const std::string& key : config_keys()) EXPECT_THAT(*page, HasSubstr("`" + key + "`")) << "docs/training.md lacks " << key;
-  for (const Layer& layer : layer_prototypes()) EXPECT_THAT(*page, HasSubstr("`" + layer_kind(layer) + "`"));
+  for (const Layer& layer : layer_prototypes()) EXPECT_THAT(*page, HasSubstr(keys_column(layer)));
   const auto listed = [&](std::span<const std::string_view> all) {
     for (const std::string_view word : all) EXPECT_THAT(*page, HasSubstr("`" + std::string(word) + "`"));
   };
