@@ -7,29 +7,24 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <tuple>
 
-#include "command.h"
 #include "interrupt.h"
+#include "kernel_command.h"
 #include "soma/device.h"
 #include "table.h"
 
 namespace soma::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Options {
-  std::string model, data, interface, mode, address;
+  std::string model, data, interface, mode, address, pin;
   std::vector<std::string> files;
   KernelOptions kernel;
   std::uint32_t repeat = 5'000;
   bool json = false;
 };
-
-void print_json(const Json& json) { fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace)); }
 
 /// Sample `i` as a question writes it: pixels as bytes, numbers as floats.
 struct Values {
@@ -146,12 +141,15 @@ int load(const Options& options) {
   auto program = KernelProgram::load(*model, options.kernel);
   if (!program) return complain(program.error());
   const auto* stop = catch_interrupts();
-  const auto got = program->attach(options.interface, *mode);
+  const auto got = program->attach(options.interface, *mode, options.pin);
   if (!got) return complain(got.error());
-  fmt::print("{} answers on {} port {}, {} XDP, model {:08x}; Ctrl-C ends it\n", model->name, options.interface,
-             options.kernel.port, *got == KernelMode::native ? "native" : "generic", program->model_tag());
+  if (const std::string warning = program->warning(); !warning.empty()) fmt::print(stderr, "soma: {}\n", warning);
+  fmt::print("{} answers on {} port {}, {} XDP, model {:08x}; {} ends it\n", model->name, options.interface, options.kernel.port,
+             *got == KernelMode::native ? "native" : "generic", program->model_tag(),
+             options.pin.empty() ? "Ctrl-C" : "soma kernel unload");
   std::fflush(stdout);
-  while (!stop->load()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  if (!options.pin.empty()) return done;
+  while (!stop->load() && program->attached()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const auto counters = program->counters();
   if (!counters) return complain(counters.error());
   fmt::print("{} answered, {} passed on, {} dropped\n", counters->answered, counters->passed, counters->limited);
@@ -231,6 +229,9 @@ void add_kernel(CLI::App& program, Action& action) {
       ->capture_default_str();
   each->add_option("--mode", options->mode, "native or generic; by default native where the driver can, on veth generic")
       ->type_name("MODE");
+  each->add_option("--pin", options->pin, "A new file in a bpf file system that keeps it answering after this process")
+      ->type_name("PATH");
+  add_running_kernels(*command, action);
   each = add("ask", "Ask about files of samples over UDP", &ask);
   each->add_option("HOST:PORT", options->address, "Who answers")->required();
   each->add_option("FILE", options->files, "PNG, JPEG, CSV or NPY files")

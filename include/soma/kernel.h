@@ -66,6 +66,12 @@ enum class KernelMode {
   generic,
 };
 
+/// How one model took the place of another.
+enum class KernelSwap {
+  weights,  ///< the bytecode is the same: one store
+  program,
+};
+
 /// A model loaded into the kernel, answering nobody until it is attached. One thread may call it at a time. Everything is undone
 /// by the destructor, or by the end of the process.
 class KernelProgram {
@@ -86,11 +92,16 @@ class KernelProgram {
   /// The same question `repeat` times, twenty times over.
   [[nodiscard]] Result<KernelTiming> time(ValueType type, std::span<const std::uint8_t> values, std::uint32_t repeat);
 
-  /// Answers questions that arrive at a network interface of this process's network namespace. Returns the mode it got.
-  [[nodiscard]] Result<KernelMode> attach(const std::string& interface, KernelMode mode = KernelMode::automatic);
-  /// From one packet to the next another model: by its weights alone where the bytecode is the same, else by its program. No
-  /// packet is lost or answered by a mixture.
-  [[nodiscard]] Result<void> swap(const Model& model);
+  /// Answers questions that arrive at a network interface of this process's network namespace, until the end of this object, or,
+  /// where `pin` names a new file in a bpf file system, until unload_kernel. Returns the mode it got.
+  [[nodiscard]] Result<KernelMode> attach(const std::string& interface, KernelMode mode = KernelMode::automatic,
+                                          const std::string& pin = "");
+  /// What to know about how it is attached, in one line; mostly "".
+  [[nodiscard]] std::string warning() const;
+  /// False before attach, and when somebody has unloaded it.
+  [[nodiscard]] bool attached() const;
+  /// From one packet to the next another model. No packet is lost or answered by a mixture.
+  [[nodiscard]] Result<KernelSwap> swap(const Model& model);
 
   [[nodiscard]] Result<KernelCounters> counters() const;
   [[nodiscard]] std::int64_t products() const;
@@ -101,6 +112,35 @@ class KernelProgram {
   explicit KernelProgram(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// A program of soma's that answers at a network interface now, whichever process loaded it.
+struct RunningKernel {
+  std::uint32_t id = 0;  ///< its link's, in the kernel
+  std::string model;     ///< its name, at most 63 bytes of it
+  std::uint32_t model_tag = 0;
+  std::int64_t products = 0;
+  std::string interface;  ///< as whoever loaded it called it, in the network namespace of that process
+  KernelMode mode = KernelMode::native;
+  std::uint16_t port = 0;
+  std::int64_t process = 0;  ///< that loaded it
+  std::string pin;           ///< "" where it ends with that process
+};
+
+/// All of this machine. Takes root, as the next three do.
+[[nodiscard]] Result<std::vector<RunningKernel>> running_kernels();
+
+/// What a program did since it was loaded, and how long a run of it took on average while somebody watched.
+struct KernelUse {
+  KernelCounters counters;
+  std::uint64_t runs = 0;  ///< within the watch; 0 where no packet came
+  double run_ns = 0;
+};
+/// Watches for `seconds`. Meanwhile the kernel takes the time of every BPF program's runs, which costs each some 20 ns.
+[[nodiscard]] Result<KernelUse> watch_kernel(std::uint32_t id, double seconds);
+/// KernelProgram::swap from outside, with the options it was loaded with but for `max_products`.
+[[nodiscard]] Result<KernelSwap> swap_kernel(std::uint32_t id, const Model& model, std::int64_t max_products);
+/// Detaches it from its interface, and takes away its pin.
+[[nodiscard]] Result<void> unload_kernel(std::uint32_t id);
 
 /// Asks over UDP. One thread may call it at a time.
 class KernelClient {

@@ -52,7 +52,7 @@ enum class Helper : std::int32_t {
 };
 
 /// The maps of a program. The assembler writes the number of one; the loader puts its descriptor there.
-enum class Map : std::int32_t { model = 0, scratch = 1, buckets = 2 };
+enum class Map : std::int32_t { model = 0, scratch = 1, buckets = 2, counters = 3 };
 
 struct Code {
   std::vector<Instruction> instructions;

@@ -33,8 +33,8 @@ class Preparation {
     layout.outputs = program_.outputs();
     layout.tables = tables_.tables;
     layout.identity = tables_.identity;
-    layout.tag = claim(8);
-    put(made_.image, layout.tag, tag);
+    claim(kImageHead);
+    put(made_.image, kTag, tag);
     layout.byte_tables = copy(tables_.bytes);
     layout.short_tables = copy(tables_.shorts);
     layout.float_tables = copy(tables_.floats);

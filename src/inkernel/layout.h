@@ -64,6 +64,11 @@ struct ValueLayout {
 inline constexpr std::int64_t kRowBytes = 24;
 inline constexpr std::int64_t kBias = 0, kMultiplier = 8, kShift = 12, kZero = 14, kHalf = 16, kSignificand = 8, kExponent = 12;
 
+/// Every image begins with whose it is: the model's tag (32 bits), a hash of the bytecode that reads it (64), its multiply-adds
+/// (64), its name and a 0.
+inline constexpr std::int64_t kTag = 0, kCodeHash = 8, kProducts = 16, kName = 24, kNameBytes = 64,
+                              kImageHead = kName + kNameBytes;
+
 /// Two models with equal layouts run on the same bytecode: only their images differ.
 struct Layout {
   std::vector<ValueLayout> values;
@@ -71,17 +76,16 @@ struct Layout {
   std::int64_t inputs = 0, outputs = 0, tables = 1;
   bool identity = false;
   // In the image.
-  std::int64_t tag = 0, byte_tables = 0, short_tables = 0, float_tables = 0, image = 0;
+  std::int64_t byte_tables = 0, short_tables = 0, float_tables = 0, image = 0;
   // In the scratch.
   std::int64_t packed = 0, sums = 0, greatest = 0, best = 0,
                scratch = 0;  // sums: in the end the outputs, a float in each 8 bytes
 };
 
-/// In every scratch: counters of loops, two sums, the frame as it came (at 2 mod 16, so that an IP header is aligned), what was
-/// done so far on this processor (words: answered, passed on though they came to the port, too many from one source), the
+/// In every scratch: counters of loops, two sums, the frame as it came (at 2 mod 16, so that an IP header is aligned), the
 /// message.
-inline constexpr std::int64_t kCounters = 0, kMessageSums = 48, kFrame = 66, kAnswered = 1216, kPassed = 1224, kLimited = 1232,
-                              kMessage = 1280, kValues = kMessage + message::kHeader;
+inline constexpr std::int64_t kCounters = 0, kMessageSums = 48, kFrame = 66, kMessage = 1216,
+                              kValues = kMessage + message::kHeader;
 
 struct Prepared {
   Layout layout;

@@ -53,9 +53,10 @@ class XdpWriter {
 
  private:
   void count(std::int64_t counter) {
-    code_.load(Size::dword, r1, r6, counter);
+    lookup(Map::counters);
+    code_.load(Size::dword, r1, r0, counter);
     code_.add(r1, 1);
-    code_.store(Size::dword, r6, counter, r1);
+    code_.store(Size::dword, r0, counter, r1);
   }
 
   /// r0 = the value of the map's only key.
@@ -220,7 +221,7 @@ class XdpWriter {
     const auto ready = code_.label(), any = code_.label();
     code_.load(Size::word, r1, r6, kMessage + message::kModel);
     code_.jump(Jump::eq, r1, 0, any);
-    code_.load(Size::word, r2, r7, layout_.tag);
+    code_.load(Size::word, r2, r7, kTag);
     code_.jump(Jump::ne, r1, r2, refused_);
     code_.place(any);
     for (const ValueType type : kTypes) {
@@ -320,7 +321,7 @@ class XdpWriter {
   void write_answer() {
     code_.store(Size::half, r6, kMessage + message::kVersion, message::kFormat | message::kAnswer << 8);
     code_.store(Size::half, r6, kMessage + message::kType, static_cast<std::int32_t>(ValueType::float32));
-    code_.load(Size::word, r1, r7, layout_.tag);
+    code_.load(Size::word, r1, r7, kTag);
     code_.store(Size::word, r6, kMessage + message::kModel, r1);
     code_.store(Size::half, r6, kMessage + message::kCount, static_cast<std::int32_t>(layout_.outputs));
     code_.load(Size::dword, r1, r6, layout_.best);

@@ -16,10 +16,14 @@ struct Rate {
   std::int32_t interval = 0, burst = 0x7fffffff;
 };
 
-/// The map that keeps count: a random odd number, and buckets that sources fall into by their product with it (multiply-shift of
-/// Dietzfelbinger and others, 1997: nobody who does not know the number finds two that meet). Those that do share a bucket.
+/// The map of sources: a random odd number, the Record of who loaded the program (running.h), and buckets that sources fall into
+/// by their product with the number (multiply-shift of Dietzfelbinger and others, 1997: nobody who does not know it finds two
+/// that meet). Those that do share a bucket.
 inline constexpr int kBucketBits = 14;
-inline constexpr std::int64_t kSeed = 0, kBuckets = 8, kBucketBytes = kBuckets + (std::int64_t{8} << kBucketBits);
+inline constexpr std::int64_t kSeed = 0, kRecord = 8, kBuckets = 256, kBucketBytes = kBuckets + (std::int64_t{8} << kBucketBits);
+
+/// The map of what was done so far on each processor: answered, passed on though they came to the port, too many from one source.
+inline constexpr std::int64_t kAnswered = 0, kPassed = 8, kLimited = 16, kCounterBytes = 24;
 Rate rate_of(std::int64_t questions_per_second);
 
 /// Everything that is no well-formed question to `port` is passed on untouched: other protocols, VLANs, fragments, options, wrong

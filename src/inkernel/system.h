@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,16 +30,31 @@ class Descriptor {
   int fd_ = -1;
 };
 
+/// What bpftool calls the maps.
+inline constexpr std::string_view kImageName = "soma_image", kModelName = "soma_model", kScratchName = "soma_scratch",
+                                  kBucketsName = "soma_buckets", kCountersName = "soma_counters";
+
 [[nodiscard]] Result<Descriptor> create_image_map(std::span<const std::uint8_t> image);
 /// A map of one map, of the kind `inner` is.
 [[nodiscard]] Result<Descriptor> create_outer_map(const Descriptor& inner);
 [[nodiscard]] Result<Descriptor> create_scratch_map(std::int64_t bytes);
 /// kBucketBytes, full of nothing but the seed.
 [[nodiscard]] Result<Descriptor> create_buckets_map(std::uint64_t seed);
+[[nodiscard]] Result<Descriptor> create_counters_map();
 /// What the outer map holds from the next packet on. Waits until no packet is under way with the old one.
 [[nodiscard]] Result<void> set_inner(const Descriptor& outer, const Descriptor& inner);
-/// A value of the scratch map for each processor.
-[[nodiscard]] Result<std::vector<std::vector<std::uint8_t>>> read_scratch(const Descriptor& scratch, std::int64_t bytes);
+/// A map's only value (of each processor where it has one for each), and the same written. A value that programs read meanwhile
+/// is torn by writing it.
+[[nodiscard]] Result<std::vector<std::uint8_t>> read_map(const Descriptor& map);
+[[nodiscard]] Result<void> write_map(const Descriptor& map, std::span<const std::uint8_t> value);
+/// The sum of each of its words over the processors.
+[[nodiscard]] Result<std::vector<std::uint64_t>> read_counters(const Descriptor& counters);
+
+struct MapFacts {
+  std::uint32_t type = 0, value_size = 0;
+  std::string name;
+};
+[[nodiscard]] Result<MapFacts> facts_of_map(const Descriptor& map);
 
 /// `maps` has a descriptor for each Map that the code names. `name` is shown by bpftool.
 [[nodiscard]] Result<Descriptor> load_program(const Code& code, std::span<const int> maps, std::string name);
@@ -51,16 +67,12 @@ struct TestRun {
 [[nodiscard]] Result<TestRun> test_run(const Descriptor& program, std::vector<std::uint8_t>& frame, std::uint32_t repeat);
 
 struct ProgramFacts {
+  std::uint32_t id = 0;
+  std::string name;
+  std::vector<std::uint32_t> maps;  ///< their ids
   std::int64_t verified_instructions = 0, jited_bytes = 0;
+  std::uint64_t run_nanoseconds = 0, runs = 0;  ///< while somebody wanted statistics
 };
 [[nodiscard]] Result<ProgramFacts> facts_of(const Descriptor& program);
-
-/// XDP flags: 0 = native if the driver can, kGeneric, kNative. Gone when the descriptor is closed.
-inline constexpr std::uint32_t kGeneric = 1U << 1, kNative = 1U << 2;
-[[nodiscard]] Result<Descriptor> link_xdp(const Descriptor& program, const std::string& interface, std::uint32_t flags);
-[[nodiscard]] Result<void> update_link(const Descriptor& link, const Descriptor& program);
-
-/// "veth", or what else the driver of a network interface calls itself; "" where it does not say.
-std::string driver_of(const std::string& interface);
 
 }  // namespace soma::bpf

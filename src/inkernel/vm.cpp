@@ -88,13 +88,14 @@ Machine::Machine(Code code, std::vector<std::uint8_t> image, std::int64_t scratc
       image_(std::move(image)),
       scratch_(static_cast<std::size_t>(scratch)),
       buckets_(static_cast<std::size_t>(kBucketBytes)),
+      counters_(static_cast<std::size_t>(kCounterBytes)),
       stack_(kStack) {
   constexpr std::uint64_t kAnyOdd = 0x9e3779b97f4a7c15;
   std::memcpy(buckets_.data() + kSeed, &kAnyOdd, sizeof(kAnyOdd));
 }
 
 bool Machine::inside(std::uint64_t at, std::int64_t bytes) const {
-  const auto memories = {&image_, &scratch_, &buckets_, &stack_};
+  const auto memories = {&image_, &scratch_, &buckets_, &counters_, &stack_};
   return std::any_of(memories.begin(), memories.end(), [&](const auto* memory) {
     const std::uint64_t begin = address_of(memory->data());
     return at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + memory->size();
@@ -122,6 +123,7 @@ std::uint64_t Machine::call(Helper helper, std::uint64_t* r, std::vector<std::ui
       if (r[1] == address_of(&image_)) return address_of(image_.data());
       if (r[1] == static_cast<std::uint64_t>(Map::scratch)) return address_of(scratch_.data());
       if (r[1] == static_cast<std::uint64_t>(Map::buckets)) return address_of(buckets_.data());
+      if (r[1] == static_cast<std::uint64_t>(Map::counters)) return address_of(counters_.data());
       problem = "no such map";
       return 0;
     }

@@ -35,7 +35,7 @@ class Machine {
   std::uint64_t call(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem);
 
   Code code_;
-  std::vector<std::uint8_t> image_, scratch_, buckets_, stack_;
+  std::vector<std::uint8_t> image_, scratch_, buckets_, counters_, stack_;
   std::uint64_t context_ = 0;
 };
 

@@ -39,7 +39,8 @@ class Subject {
     inner_ = create_image_map(prepared.image).value();
     outer_ = create_outer_map(inner_).value();
     buckets_ = create_buckets_map(1).value();
-    const int maps[] = {outer_.get(), scratch_.get(), buckets_.get()};
+    counters_ = create_counters_map().value();
+    const int maps[] = {outer_.get(), scratch_.get(), buckets_.get(), counters_.get()};
     kernel_.emplace(load_program(code, maps, "soma_packets").value());
   }
 
@@ -72,7 +73,7 @@ class Subject {
 
   std::int64_t inputs_ = 0, outputs_ = 0;
   std::optional<Machine> machine_;
-  Descriptor scratch_, inner_, outer_, buckets_;
+  Descriptor scratch_, inner_, outer_, buckets_, counters_;
   std::optional<Descriptor> kernel_;
 };
 

@@ -117,8 +117,8 @@ TEST_P(RandomNetworks, AreTheSameBitsEverywhere) {
     if (!missing.empty()) continue;
     const auto inner = create_image_map(prepared->image).value();
     const auto outer = create_outer_map(inner).value(), scratch = create_scratch_map(prepared->layout.scratch).value();
-    const auto buckets = create_buckets_map(1).value();
-    const int maps[] = {outer.get(), scratch.get(), buckets.get()};
+    const auto buckets = create_buckets_map(1).value(), counters = create_counters_map().value();
+    const int maps[] = {outer.get(), scratch.get(), buckets.get(), counters.get()};
     const auto loaded = load_program(code, maps, "soma_test");
     ASSERT_TRUE(loaded.ok()) << loaded.error().message << ", seed " << seed;
     for (std::size_t i = 0; i < samples.size(); ++i) {

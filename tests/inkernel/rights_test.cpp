@@ -56,9 +56,9 @@ Result<std::vector<std::uint8_t>> asked_in_kernel(const Prepared& prepared, cons
   if (!outer) return outer.error();
   const auto scratch = create_scratch_map(prepared.layout.scratch);
   if (!scratch) return scratch.error();
-  const auto buckets = create_buckets_map(1);
-  if (!buckets) return buckets.error();
-  const int maps[] = {outer->get(), scratch->get(), buckets->get()};
+  const auto buckets = create_buckets_map(1), counters = create_counters_map();
+  if (!buckets || !counters) return buckets ? counters.error() : buckets.error();
+  const int maps[] = {outer->get(), scratch->get(), buckets->get(), counters->get()};
   const auto program = load_program(code, maps, "soma_rights");
   if (!program) return program.error();
   const auto ran = test_run(*program, frame, 1);
