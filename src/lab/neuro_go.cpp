@@ -111,10 +111,11 @@ LabTable run_table(const std::vector<Outcome>& outcomes) {
     const auto one = std::find_if(outcomes.begin(), outcomes.end(), [&](const Outcome& other) {
       return other.setting.workers == 1 && other.setting.rate == o.setting.rate;
     });
+    LabCell speedup, allocations;
+    if (one != outcomes.end()) speedup = one->median() / time.median;
+    if (o.allocations) allocations = *o.allocations;
     table.rows.push_back({static_cast<double>(o.setting.workers), static_cast<double>(kWorkerRows * o.setting.workers),
-                          o.setting.rate, time.median, time.low, time.high,
-                          one == outcomes.end() ? LabCell() : LabCell(one->median() / time.median), o.train, o.test.back(),
-                          o.allocations ? LabCell(*o.allocations) : LabCell()});
+                          o.setting.rate, time.median, time.low, time.high, speedup, o.train, o.test.back(), allocations});
   }
   return table;
 }
