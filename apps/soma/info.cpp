@@ -174,7 +174,7 @@ int graph_info(const Graph& graph, const std::string& source, bool json) {
 
 int info(const std::string& source, bool json, Changed changed) {
   const Result<Subject> subject = subject_of(source, changed);
-  if (!subject && source.ends_with(".onnx"))
+  if (!subject && subject.error().kind == Error::Kind::data && source.ends_with(".onnx"))
     if (const auto graph = Graph::read(source, changed); graph) return graph_info(*graph, source, json);
   if (!subject) return complain(subject.error());
   const std::vector<LayerSummary> layers = summarise(subject->network);

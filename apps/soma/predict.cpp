@@ -128,6 +128,7 @@ nlohmann::ordered_json as_json(const std::vector<Answer>& answers, const Model& 
 int predict(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
   const Result<Model> model = read_onnx(options.model, options.changed);
+  if (!model && model.error().kind != Error::Kind::data) return complain(model.error());
   if (!model) {
     auto graph = Graph::read(options.model, options.changed);
     return graph ? predict_with(*graph, options.model, options.files, options.json) : complain(model.error());

@@ -80,7 +80,7 @@ Path place(const struct stat& status, const char* end) {
 }
 
 /// What a sync has put on the disk: the content of a file in $FAULT_DISK/INODE.f, the lines "INODE NAME" of a directory in
-/// INODE.d. In place only when whole.
+/// INODE.d, directories' names ending in "/". In place only when whole.
 void keep(int fd) {
   struct stat status {};
   if (disk == nullptr || fstat(fd, &status) != 0) return;
@@ -101,7 +101,8 @@ void keep(int fd) {
       for (long at = 0; at < got;) {
         const auto* entry = reinterpret_cast<const Entry*>(buffer.data() + at);
         std::array<char, 300> line{};
-        const int size = std::snprintf(line.data(), line.size(), "%lu %s\n", entry->inode, static_cast<const char*>(entry->name));
+        const int size = std::snprintf(line.data(), line.size(), "%lu %s%s\n", entry->inode,
+                                       static_cast<const char*>(entry->name), entry->type == DT_DIR ? "/" : "");
         if (std::strcmp(entry->name, ".") != 0 && std::strcmp(entry->name, "..") != 0) raw_write(out, line.data(), size);
         at += entry->length;
       }
