@@ -1,4 +1,6 @@
 // a data set's name → its files downloaded from a public mirror by the curl program, checked, and put in place.
+#include "data/fetch.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -23,31 +25,25 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 27;
 
-struct RemoteFile {
-  std::string_view name, sha256;
-};
-
-struct RemoteSet {
-  std::string_view name;
-  std::vector<std::string_view> mirrors;
-  std::vector<RemoteFile> files;
-};
-
-const RemoteSet* remote_set(std::string_view name) {
-  static const std::array<RemoteSet, 2> sets = {{
+const std::array<RemoteSet, 3>& remote_sets() {
+  static const std::array<RemoteSet, 3> sets = {{
       {"mnist",
        {"https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"},
        {{"train-images-idx3-ubyte.gz", "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971"},
         {"train-labels-idx1-ubyte.gz", "1787548bbe0bff1ec2ecdc0ef292b02df999e2d1a6002d27500982c652b17203"},
         {"t10k-images-idx3-ubyte.gz", "1a1a05eab793c14bb050b398624a11b0ffd1a2953baed553b1b9bd079e2a20be"},
         {"t10k-labels-idx1-ubyte.gz", "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b"}}},
+      {"fashion-mnist",
+       {"https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"},
+       {{"train-images-idx3-ubyte.gz", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"},
+        {"train-labels-idx1-ubyte.gz", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"},
+        {"t10k-images-idx3-ubyte.gz", "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"},
+        {"t10k-labels-idx1-ubyte.gz", "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"}}},
       {"iris",
        {"https://raw.githubusercontent.com/mwaskom/seaborn-data/master"},
        {{"iris.csv", "9cc1c345c71bcc9b486b74cbf6063fa66f4bb5e0f603a4b3c3471ec2e5e8e355"}}},
   }};
-  for (const RemoteSet& set : sets)
-    if (set.name == name) return &set;
-  return nullptr;
+  return sets;
 }
 
 /// Both ends of a pipe, closed at the end of the scope.
@@ -154,33 +150,37 @@ bool is_whole(const fs::path& file, std::string_view sum) {
 
 }  // namespace
 
-Result<fs::path> fetch_dataset(std::string_view name, const std::function<void(std::string_view)>& progress) {
-  const KnownDataset* known = known_dataset(name);
-  if (known != nullptr && known->generated)
-    return Error{Error::Kind::usage, fmt::format("{}: built in, there is nothing to fetch", name)};
-  const RemoteSet* set = remote_set(name);
-  if (known != nullptr && set == nullptr)
-    return Error{Error::Kind::usage, fmt::format("{}: soma does not download it; try apt install dataset-{}", name, name)};
-  if (set == nullptr) return Error{Error::Kind::usage, fmt::format("fetch: no data set '{}'; known: mnist, iris", name)};
-
+Result<fs::path> fetch(const RemoteSet& set, const std::function<void(std::string_view)>& progress) {
   const fs::path base = download_directory();
-  if (base.empty()) return Error{Error::Kind::io, fmt::format("{}: nowhere to put it; try SOMA_DATA=DIRECTORY", name)};
-  const fs::path directory = base / name;
+  if (base.empty()) return Error{Error::Kind::io, fmt::format("{}: nowhere to put it; try SOMA_DATA=DIRECTORY", set.name)};
+  const fs::path directory = base / set.name;
   if (const Result<void> made = make_directory(directory); !made) return made.error();
-  std::vector<std::string> mirrors(set->mirrors.begin(), set->mirrors.end());
+  std::vector<std::string> mirrors(set.mirrors.begin(), set.mirrors.end());
   if (const char* own = std::getenv("SOMA_MIRROR"); own != nullptr && *own != '\0') mirrors = {own};
-  for (const RemoteFile& remote : set->files) {
+  for (const RemoteFile& remote : set.files) {
     const fs::path file = directory / remote.name;
     if (is_whole(file, remote.sha256)) {
       if (progress) progress(fmt::format("{} is there already", file.string()));
       continue;
     }
     if (const Result<void> fetched = fetch_file(remote, mirrors, directory, progress); !fetched)
-      return Error{fetched.error().kind, fmt::format("{}: could not fetch {}: {}; try to put its files into {}", name,
+      return Error{fetched.error().kind, fmt::format("{}: could not fetch {}: {}; try to put its files into {}", set.name,
                                                      remote.name, fetched.error().message, directory.string())};
   }
-  if (progress) progress(fmt::format("{} is in {}", name, directory.string()));
+  if (progress) progress(fmt::format("{} is in {}", set.name, directory.string()));
   return directory;
+}
+
+Result<fs::path> fetch_dataset(std::string_view name, const std::function<void(std::string_view)>& progress) {
+  std::string names;
+  for (const RemoteSet& set : remote_sets()) {
+    if (set.name == name) return fetch(set, progress);
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", set.name);
+  }
+  const KnownDataset* known = known_dataset(name);
+  if (known != nullptr && known->generated)
+    return Error{Error::Kind::usage, fmt::format("{}: built in, there is nothing to fetch", name)};
+  return Error{Error::Kind::usage, fmt::format("fetch: no data set '{}'; known: {}", name, names)};
 }
 
 }  // namespace soma

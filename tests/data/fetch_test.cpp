@@ -1,6 +1,7 @@
 // a mirror on this machine → files checked and in place; no mirror, no curl, wrong bytes → one line and nothing left behind.
+#include "data/fetch.h"
+
 #include <filesystem>
-#include <optional>
 
 #include "core/sha256.h"
 #include "data/scratch.h"
@@ -62,27 +63,34 @@ TEST(Fetch, WithoutCurlItSaysSo) {
 }
 
 TEST(Fetch, WhatIsThereAlreadyIsKept) {
-  const std::optional<std::filesystem::path> iris = find_dataset("iris").value();
-  if (!iris) GTEST_SKIP() << "the real iris.csv is not on this machine";
-  const Scratch target;
-  const Environment data("SOMA_DATA", target.path().c_str()), from("SOMA_MIRROR", ("file://" + iris->string()).c_str());
+  const Scratch mirror, target;
+  const std::string rows = "a,b,kind\n1,2,x\n3,4,y\n", sum = sha256(rows);
+  const std::string from = "file://" + mirror.write("rows.csv", rows).parent_path().string();
+  const RemoteSet set = {"made-up", {"file:///no/such/mirror", from}, {{"rows.csv", sum}}};
+  const Environment data("SOMA_DATA", target.path().c_str());
   std::vector<std::string> steps;
   for (int round = 0; round < 2; ++round) {
-    const auto fetched = fetch_dataset("iris", [&](std::string_view step) { steps.emplace_back(step); });
+    const auto fetched = fetch(set, [&](std::string_view step) { steps.emplace_back(step); });
     ASSERT_TRUE(fetched.ok()) << message(fetched);
-    EXPECT_EQ(*fetched, target.path() / "iris");
+    EXPECT_EQ(*fetched, target.path() / "made-up");
   }
-  ASSERT_EQ(steps.size(), 4U);
-  EXPECT_THAT(steps[2], EndsWith("iris.csv is there already"));
+  EXPECT_THAT(steps, testing::ElementsAre("fetching file:///no/such/mirror/rows.csv", "fetching " + from + "/rows.csv",
+                                          EndsWith("made-up is in " + (target.path() / "made-up").string()),
+                                          EndsWith("rows.csv is there already"), testing::_));
   EXPECT_EQ(files_in(target.path()), 1U);
-  EXPECT_EQ(load_dataset("iris")->count, 150);
+  EXPECT_EQ(load_dataset((target.path() / "made-up/rows.csv").string())->count, 2);
+}
+
+TEST(Fetch, EverySetThatIsSaidToBeFetchedIsAskedFor) {
+  const Scratch target;
+  const Environment data("SOMA_DATA", target.path().c_str()), from("SOMA_MIRROR", "file:///no/such/mirror");
+  for (const char* name : {"mnist", "fashion-mnist", "iris"})
+    EXPECT_THAT(message(fetch_dataset(name)), HasSubstr("could not fetch")) << name;
 }
 
 TEST(Fetch, NamesWithoutADownload) {
   EXPECT_EQ(message(fetch_dataset("digits")), "digits: built in, there is nothing to fetch");
-  EXPECT_EQ(message(fetch_dataset("fashion-mnist")),
-            "fashion-mnist: soma does not download it; try apt install dataset-fashion-mnist");
-  EXPECT_EQ(message(fetch_dataset("imagenet")), "fetch: no data set 'imagenet'; known: mnist, iris");
+  EXPECT_EQ(message(fetch_dataset("imagenet")), "fetch: no data set 'imagenet'; known: mnist, fashion-mnist, iris");
 }
 
 }  // namespace
