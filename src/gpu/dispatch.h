@@ -41,7 +41,7 @@ enum class Arena : std::uint8_t {
   records,     ///< kRecordNumbers floats a step: loss, weight, hits
   order,       ///< of the epoch's samples
   samples,     ///< as they lie: bytes or floats
-  labels,      ///< a number of its own for each sample
+  targets,     ///< of each sample: its label or a float for each output; and its weight, where rows count differently
   table,       ///< what each byte becomes
   loss_table,  ///< class weights or codes
 };

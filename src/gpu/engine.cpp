@@ -1,6 +1,8 @@
 // a plan + a GPU → parameters and samples sent there, recorded steps run, parameters and losses brought back.
 #include "gpu/engine.h"
 
+#include <bit>
+
 namespace soma::gpu {
 namespace {
 
@@ -17,18 +19,17 @@ Testing& testing() {
   return forced;
 }
 
-Engine::Engine(std::unique_ptr<Device> device, Program program)
-    : device_(std::move(device)), program_(std::move(program)), records_(kMostSteps) {}
+Engine::Engine(std::unique_ptr<Device> device, Program program, std::int64_t outputs)
+    : device_(std::move(device)), program_(std::move(program)), outputs_(outputs), records_(kMostSteps) {}
 
 Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<Device> device, const Plan& plan, const Settings& settings,
                                                const Room& room) {
-  auto program = lower(plan, settings);
-  if (!program) return program.error();
-  std::unique_ptr<Engine> engine(new Engine(std::move(device), std::move(*program)));
+  std::unique_ptr<Engine> engine(
+      new Engine(std::move(device), lower(plan, settings), plan.values[static_cast<std::size_t>(plan.output)].extent.size()));
   auto sizes = engine->program_.sizes;
   const auto size = [&](Arena arena) -> std::int64_t& { return sizes[static_cast<std::size_t>(arena)]; };
   size(Arena::samples) = room.samples;
-  size(Arena::labels) = room.labels;
+  size(Arena::targets) = room.targets;
   size(Arena::order) = room.order;
   size(Arena::table) = room.table;
   size(Arena::numbers) = kMostSteps * kUpdateNumbers;
@@ -44,6 +45,17 @@ Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<Device> device, c
     *number = *loaded;
   }
   return engine;
+}
+
+Result<void> Engine::put_targets(std::int64_t first, std::int64_t rows, const LossTargets& targets) {
+  packed_.clear();
+  for (std::int64_t i = 0; i < rows; ++i) {
+    if (targets.values == nullptr) packed_.push_back(static_cast<std::uint32_t>(targets.labels[i]));
+    for (std::int64_t j = 0; targets.values != nullptr && j < outputs_; ++j)
+      packed_.push_back(std::bit_cast<std::uint32_t>(targets.values[i * outputs_ + j]));
+    if (targets.weights != nullptr) packed_.push_back(std::bit_cast<std::uint32_t>(targets.weights[i]));
+  }
+  return put<std::uint32_t>(Arena::targets, packed_, rows > 0 ? first * std::ssize(packed_) / rows : 0);
 }
 
 Result<std::span<const StepRecord>> Engine::run(std::size_t program, const Start& start, std::int64_t steps, bool snapshot) {

@@ -8,6 +8,7 @@
 
 #include "gpu/device.h"
 #include "gpu/lower.h"
+#include "nn/loss.h"
 
 namespace soma::gpu {
 
@@ -28,7 +29,7 @@ class Engine {
  public:
   /// Numbers of four bytes in the arenas that the plan does not know.
   struct Room {
-    std::int64_t samples = 0, labels = 0, order = 0, table = 0;
+    std::int64_t samples = 0, targets = 0, order = 0, table = 0;
   };
   [[nodiscard]] static Result<std::unique_ptr<Engine>> create(std::unique_ptr<Device> device, const Plan& plan,
                                                               const Settings& settings, const Room& room);
@@ -43,6 +44,9 @@ class Engine {
   [[nodiscard]] Result<void> get(Arena arena, std::span<float> values, std::int64_t offset = 0) {
     return device_->download(arena, offset, std::as_writable_bytes(values));
   }
+
+  /// What rows of samples, from sample `first` on, are compared with. `targets` has what the settings say there is.
+  [[nodiscard]] Result<void> put_targets(std::int64_t first, std::int64_t rows, const LossTargets& targets);
 
   /// The device back, for another engine; this one is of no more use.
   [[nodiscard]] std::unique_ptr<Device> release() { return std::move(device_); }
@@ -59,13 +63,15 @@ class Engine {
   [[nodiscard]] Result<std::vector<double>> time_step(std::int64_t rows);
 
  private:
-  Engine(std::unique_ptr<Device> device, Program program);
+  Engine(std::unique_ptr<Device> device, Program program, std::int64_t outputs);
   Result<std::span<const StepRecord>> run(std::size_t program, const Start& start, std::int64_t steps, bool snapshot);
 
   std::unique_ptr<Device> device_;
   Program program_;
   std::size_t step_ = 0, last_step_ = 0, evaluation_ = 0;
+  std::int64_t outputs_;
   std::vector<StepRecord> records_;
+  std::vector<std::uint32_t> packed_;  // targets on their way
 };
 
 /// What tests force, since no user can ask for it.

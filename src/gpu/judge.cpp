@@ -61,6 +61,7 @@ struct Reference {
   Team team{1};
   Net<double> net;
   std::vector<std::int32_t> labels;
+  std::vector<float> numbers, weights;
   LossSum sum;
 
   Reference(const Plan& plan, const Trial& trial) : net(plan, reference_kernels<double>(), team) {
@@ -75,13 +76,22 @@ struct Reference {
     for (std::int64_t i = 0; i < trial.rows; ++i)
       labels.push_back(
           static_cast<std::int32_t>(random_below(classes, 5, stream(Stream::test, 8), static_cast<std::uint64_t>(i))));
+    const bool of_labels = trial.loss.kind == LossConfig::Kind::binary_cross_entropy;
+    for (std::int64_t i = 0; trial.values && i < trial.rows * net.output_size(); ++i)
+      numbers.push_back(of_labels ? (drawn(9, i) > 0 ? 1.0F : 0.0F) : drawn(9, i));
+    for (std::int64_t i = 0; trial.row_weights && i < trial.rows; ++i) weights.push_back(std::abs(drawn(10, i)));
+  }
+
+  [[nodiscard]] LossTargets targets() const {
+    return {numbers.empty() ? labels.data() : nullptr, numbers.empty() ? nullptr : numbers.data(),
+            weights.empty() ? nullptr : weights.data()};
   }
 
   void step(const Trial& trial) {
     const Net<double>::Mode mode{true, 3, 2};
     for (std::int64_t i = 0; i < trial.rows * net.input_size(); ++i) net.input()[i] = static_cast<double>(drawn(1, i));
     net.forward(trial.rows, mode);
-    sum = loss_and_gradient(trial.loss, net.output(), labels.data(), trial.rows, net.output_size(), net.output_gradient());
+    sum = loss_and_gradient(trial.loss, net.output(), targets(), trial.rows, net.output_size(), net.output_gradient());
     net.backward(trial.rows, mode, false);
   }
 };
@@ -138,6 +148,8 @@ std::string trespass(const Program& program, std::span<const float> work) {
 Settings settings_of(const Trial& trial) {
   Settings settings;
   settings.loss = trial.loss;
+  settings.values = trial.values;
+  settings.row_weights = trial.row_weights;
   settings.optimizer = trial.rule;
   settings.clip_norm = trial.optimizer.clip_norm;
   settings.seed = 3;
@@ -163,7 +175,8 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
 
   std::vector<std::int32_t> order(static_cast<std::size_t>(trial.rows));
   std::iota(order.begin(), order.end(), 0);
-  auto engine = Engine::create(std::move(device), *plan, settings_of(trial), {numbers, trial.rows, trial.rows, 0});
+  auto engine = Engine::create(std::move(device), *plan, settings_of(trial),
+                               {numbers, trial.rows * target_numbers(settings_of(trial), net.output_size()), trial.rows, 0});
   if (!engine) return engine.error();
   Engine& e = **engine;
   const int states = state_arrays(trial.rule);
@@ -171,7 +184,7 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
   std::vector<float> work(static_cast<std::size_t>(e.program().sizes[static_cast<std::size_t>(Arena::work)])),
       moved(static_cast<std::size_t>(all)), gradients(static_cast<std::size_t>(trained));
   for (const auto& done :
-       {e.put<float>(Arena::samples, samples), e.put<std::int32_t>(Arena::labels, want.labels),
+       {e.put<float>(Arena::samples, samples), e.put_targets(0, trial.rows, want.targets()),
         e.put<std::int32_t>(Arena::order, order), e.put<float>(Arena::parameters, parameters),
         states > 0 ? e.put<float>(Arena::state0, state0) : Result<void>(),
         states > 1 ? e.put<float>(Arena::state1, state1) : Result<void>(), e.device().fill(Arena::work, kPoison)})

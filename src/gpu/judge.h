@@ -17,6 +17,7 @@ struct Trial {
   UpdateRule rule = UpdateRule::adam;
   OptimizerConfig optimizer;  ///< penalties and clipping
   std::int64_t batch = 5, rows = 5;
+  bool values = false, row_weights = false;  ///< as Settings has them
 };
 
 /// What came out: the largest error of each kind, in units of ε times the largest magnitude of its array and the length of its

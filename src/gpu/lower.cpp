@@ -1,8 +1,6 @@
 // a plan and what a run adds to it → the dispatches of a training step and of a pass without training.
 #include "gpu/lower.h"
 
-#include <fmt/format.h>
-
 #include "gpu/lowering.h"
 
 namespace soma::gpu {
@@ -133,7 +131,11 @@ std::vector<std::uint32_t> Lowering::constants_of_loss() const {
           word(training()),
           number(batch()),
           static_cast<std::uint32_t>(f.kind),
-          bits(f.alpha)};
+          bits(f.alpha),
+          word(settings_->values),
+          word(settings_->row_weights),
+          bits(loss.delta),
+          bits(loss.quantile)};
 }
 
 void Lowering::loss() {
@@ -144,7 +146,7 @@ void Lowering::loss() {
                    {value(plan_->output),
                     {Arena::start, 0, 4, false},
                     {Arena::order, 0, kWhole, false},
-                    {Arena::labels, 0, kWhole, false},
+                    {Arena::targets, 0, kWhole, false},
                     {Arena::loss_table, 0, kWhole, false},
                     training() ? gradient(plan_->output, true) : Range{},
                     {Arena::records, 0, kWhole, true}}});
@@ -162,12 +164,8 @@ void Lowering::backward() {
   if (clips()) clipped_updates();
 }
 
-Result<Program> lower(const Plan& plan, const Settings& settings) {
+Program lower(const Plan& plan, const Settings& settings) {
   SOMA_REQUIRE(plan.purpose == PlanFor::training);
-  if (settings.loss.kind > LossConfig::Kind::nll)
-    return Error{Error::Kind::usage,
-                 "loss.kind: wanted cross_entropy, quadratic, binary_cross_entropy or nll on a GPU, got another; "
-                 "try train.device = \"cpu\""};
   Program program;
   Layout layout(settings.canaries);
   using Mode = Lowering::Mode;

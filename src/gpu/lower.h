@@ -9,19 +9,25 @@
 #include "gpu/dispatch.h"
 #include "nn/plan.h"
 #include "soma/config.h"
-#include "soma/error.h"
 
 namespace soma::gpu {
 
 /// What a step depends on besides the plan.
 struct Settings {
   LossConfig loss;
+  bool values = false;       ///< a target is a number for each output, not a label
+  bool row_weights = false;  ///< targets say how much their rows count
   UpdateRule optimizer = UpdateRule::adam;
   double clip_norm = 0;
   std::uint64_t seed = 0;   ///< of dropout
   std::int64_t tables = 0;  ///< of bytes, for number i that of i % tables; 0: samples are floats
   bool canaries = false;    ///< leave 64 numbers between the ranges of the arena `work` that nobody may touch
 };
+
+/// Numbers that a sample has in the arena `targets`.
+inline std::int64_t target_numbers(const Settings& settings, std::int64_t outputs) {
+  return (settings.values ? outputs : 1) + (settings.row_weights ? 1 : 0);
+}
 
 /// Where the parts of a pass lie in the arena `work`. Values, and gradients of values, are told by their offset in the plan.
 struct Place {
@@ -38,8 +44,8 @@ struct Program {
   std::array<std::int64_t, kArenas> sizes{};  ///< of parameters to work and of loss_table, in numbers
 };
 
-/// Fails with a line that names the layer, loss or size the GPU has no answer for. The plan is one for training.
-[[nodiscard]] Result<Program> lower(const Plan& plan, const Settings& settings);
+/// The plan is one for training.
+[[nodiscard]] Program lower(const Plan& plan, const Settings& settings);
 
 /// Few samples and many weights: then a product is one pass over the weights.
 inline bool few_rows(const LinearStep& step, std::int64_t max_batch) {

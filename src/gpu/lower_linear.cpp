@@ -75,7 +75,7 @@ void Lowering::head(const LinearStep& s) {
                    {value(s.x.value),
                     {Arena::start, 0, 4, false},
                     {Arena::order, 0, kWhole, false},
-                    {Arena::labels, 0, kWhole, false},
+                    {Arena::targets, 0, kWhole, false},
                     {Arena::loss_table, 0, kWhole, false},
                     parameter(s.weight),
                     parameter(s.bias),

@@ -108,6 +108,24 @@ void add_losses_and_optimizers(std::vector<Trial>& all) {
        {linear(4)});
   head("binary cross-entropy, of codes",
        {.kind = Loss::binary_cross_entropy, .label_smoothing = 0, .class_weights = {}, .codes = {0, 1}}, {linear(1)});
+  // Numbers or several labels for a target, rows that count differently; alone, and in one dispatch with a small last layer.
+  const auto of_values = [&](std::string name, LossConfig loss, bool weighted) {
+    head(name, loss, {linear(4)});
+    all.back().values = true;
+    all.back().row_weights = weighted;
+    head(name + ", behind an activation", loss, {linear(5), act(Kind::tanh), layer(Softmax{})});
+    all.back().values = true;
+    all.back().row_weights = weighted;
+  };
+  of_values("absolute", {.kind = Loss::absolute, .label_smoothing = 0, .class_weights = {}, .codes = {}}, false);
+  of_values("huber, weighted rows", {.kind = Loss::huber, .label_smoothing = 0, .class_weights = {}, .delta = 0.7, .codes = {}},
+            true);
+  of_values("quantile", {.kind = Loss::quantile, .label_smoothing = 0, .class_weights = {}, .quantile = 0.8, .codes = {}}, true);
+  of_values("quadratic, of values", {.kind = Loss::quadratic, .label_smoothing = 0, .class_weights = {}, .codes = {}}, false);
+  of_values("several labels", {.kind = Loss::binary_cross_entropy, .label_smoothing = 0, .class_weights = {}, .codes = {}}, true);
+  head("cross-entropy, weighted rows",
+       {.kind = Loss::cross_entropy, .label_smoothing = 0.1, .class_weights = {1, 2, 0.5}, .codes = {}}, {linear(3)});
+  all.back().row_weights = true;
   for (const auto& [kind, name] : std::initializer_list<std::pair<UpdateRule, const char*>>{{UpdateRule::sgd, "sgd"},
                                                                                             {UpdateRule::momentum, "momentum"},
                                                                                             {UpdateRule::nesterov, "nesterov"},

@@ -81,10 +81,6 @@ Result<ResolvedNetwork> resolve_network(Config& config, const RunData& data) {
     return Error{Error::Kind::usage, fmt::format("network: wanted samples of {}, got {} from {}; try leaving network.input out",
                                                  to_string(config.network.input), to_string(shape), data.train.name)};
   const Task task = data.train.task;
-  if (config.train.device != "cpu" && (task != Task::classes || !data.train.weights.empty()))
-    return Error{Error::Kind::usage,
-                 fmt::format("train.device: wanted \"cpu\" for data.task = \"{}\" or data.weights, got \"{}\"", word(task),
-                             config.train.device)};
   auto loss = loss_for(config.loss, task);
   if (!loss) return loss.error();
   config.loss = std::move(*loss);

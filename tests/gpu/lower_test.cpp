@@ -28,7 +28,7 @@ std::vector<Program> programs() {
   std::vector<Program> all;
   Settings settings;
   const auto add = [&](const NetworkSpec& network, std::int64_t batch) {
-    all.push_back(lower(make_plan(resolve(network).value(), batch, PlanFor::training).value(), settings).value());
+    all.push_back(lower(make_plan(resolve(network).value(), batch, PlanFor::training).value(), settings));
   };
   for (const Trial& trial : trials()) add(trial.network, trial.batch);
   for (const Case& each : cases()) add({each.input, each.nodes, {}}, 7);
@@ -85,7 +85,7 @@ TEST(Barriers, OfMnistCnnCutAStepInEightGroups) {
                              {"", act(Activation::Kind::relu), {}, {}},
                              {"", Linear{10, true}, {}, {}}},
                             {}};
-  const Program program = lower(make_plan(resolve(network).value(), 64, PlanFor::training).value(), {}).value();
+  const Program program = lower(make_plan(resolve(network).value(), 64, PlanFor::training).value(), {});
   Barriers barriers;
   int count = 0;
   for (int step = 0; step < 2; ++step)

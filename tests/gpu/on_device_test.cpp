@@ -71,27 +71,107 @@ TEST_F(OnDevice, CheckpointBelongsToNoDevice) {
   finish(second);
 }
 
+/// The parameters of two runs are the same but for rounding, and so are their losses on the validation samples.
+void expect_near(Trainer& there, Trainer& here, const std::string& what) {
+  const auto a = there.parameters(), b = here.parameters();
+  for (std::size_t i = 0; i < b.size(); ++i)
+    for (std::size_t k = 0; k < b[i].values.size(); ++k) ASSERT_NEAR(a[i].values[k], b[i].values[k], 1e-4) << what << " " << i;
+  ASSERT_NEAR(*there.run({}, {}).value().history.back().validation_loss, *here.run({}, {}).value().history.back().validation_loss,
+              1e-3)
+      << what;
+}
+
+void expect_the_cpus_run(Config config, const RunData& data, const std::string& what) {
+  config.optimizer.kind = OptimizerConfig::Kind::momentum;
+  Trainer there = make(config, data);
+  finish(there);
+  config.train.device = "cpu";
+  Trainer here = make(config, data);
+  finish(here);
+  expect_near(there, here, what);
+}
+
 TEST_F(OnDevice, MovesTheWeightsAsTheCpuDoes) {
   const RunData data = run_data(150, true);
-  for (const double shift : {0.0, 1.0}) {  // with augmentation rows are worked out here and sent
+  Config config = on_gpu();
+  config.optimizer.kind = OptimizerConfig::Kind::momentum;
+  Trainer there = make(config, data);
+  finish(there);
+  config.train.device = "cpu";
+  Trainer here = make(config, data);
+  finish(here);
+  const auto gradients_there = there.gradients(), gradients_here = here.gradients();
+  for (std::size_t i = 0; i < gradients_here.size(); ++i)
+    for (std::size_t k = 0; k < gradients_here[i].values.size(); ++k)
+      ASSERT_NEAR(gradients_there[i].values[k], gradients_here[i].values[k], 1e-3);
+  expect_near(there, here, "bands");
+}
+
+// What the GPU cannot do to a picture is done here, and not left out.
+TEST_F(OnDevice, AugmentsInEveryWay) {
+  const RunData data = run_data(40, true);
+  std::vector<std::pair<std::string, Augment>> ways(9);
+  ways[0] = {"shift", {.shift = 1}};
+  ways[1] = {"rotate", {.rotate = 20}};
+  ways[2] = {"scale", {.scale = 0.2}};
+  ways[3] = {"elastic", {.elastic = 1}};
+  ways[4] = {"flip", {.flip_horizontal = 0.5, .flip_vertical = 0.5}};
+  ways[5] = {"crop", {.crop = 1}};
+  ways[6] = {"brightness", {.brightness = 0.3}};
+  ways[7] = {"contrast", {.contrast = 0.3}};
+  ways[8] = {"noise", {.noise = 0.1}};
+  for (const auto& [name, way] : ways) {
     Config config = on_gpu();
-    config.augment.shift = shift;
-    config.optimizer.kind = OptimizerConfig::Kind::momentum;
-    Trainer there = make(config, data);
-    finish(there);
-    config.train.device = "cpu";
-    Trainer here = make(config, data);
-    finish(here);
-    const auto a = weights(there), b = weights(here);
-    for (std::size_t i = 0; i < a.size(); ++i)
-      for (std::size_t k = 0; k < a[i].size(); ++k) ASSERT_NEAR(a[i][k], b[i][k], 1e-4) << i << " " << k;
-    ASSERT_NEAR(*there.run({}, {}).value().history.back().validation_loss,
-                *here.run({}, {}).value().history.back().validation_loss, 1e-3);
-    const auto gradients_there = there.gradients(), gradients_here = here.gradients();
-    for (std::size_t i = 0; i < gradients_here.size(); ++i)
-      for (std::size_t k = 0; k < gradients_here[i].values.size(); ++k)
-        ASSERT_NEAR(gradients_there[i].values[k], gradients_here[i].values[k], 1e-3);
+    config.train.epochs = 1;
+    config.augment = way;
+    expect_the_cpus_run(config, data, name);
   }
+}
+
+TEST_F(OnDevice, TrainsForEveryTask) {
+  const auto drawn = [](std::int64_t i) {
+    return static_cast<float>(random_normal(9, stream(Stream::test), static_cast<std::uint64_t>(i)));
+  };
+  const auto table = [&](std::int64_t count, Task task) {
+    Dataset data;
+    data.name = "table";
+    data.shape = {5};
+    data.count = count;
+    data.task = task;
+    for (std::int64_t i = 0; i < 5 * count; ++i) data.floats.push_back(drawn(i));
+    for (std::int64_t i = 0; i < count; ++i) data.weights.push_back(0.5F + static_cast<float>(i % 3));
+    if (task == Task::classes) data.class_names = {"low", "high"};
+    for (std::int64_t i = 0; i < count && task == Task::classes; ++i) data.labels.push_back(drawn(5 * i) > 0 ? 1 : 0);
+    if (task == Task::classes || task == Task::reconstruct) return data;
+    data.target_names = {"a", "b"};
+    for (std::int64_t i = 0; i < 2 * count; ++i) {
+      const float x = drawn(i / 2 * 5 + i % 2);
+      data.targets.push_back(task == Task::values ? 2 * x : x > 0 ? 1.0F : 0.0F);
+    }
+    return data;
+  };
+  using Kind = LossConfig::Kind;
+  for (const auto& [task, kind] : {std::pair{Task::classes, Kind::automatic}, std::pair{Task::values, Kind::automatic},
+                                   std::pair{Task::values, Kind::huber}, std::pair{Task::values, Kind::quantile},
+                                   std::pair{Task::labels, Kind::automatic}, std::pair{Task::reconstruct, Kind::absolute}}) {
+    RunData data;
+    data.train = table(60, task);
+    data.test = table(20, task);
+    data.validation = table(20, task);
+    Config config = on_gpu();
+    config.network.nodes = {{"", Linear{6, true}, {}, {}},
+                            {"", Activation{Activation::Kind::tanh, 0}, {}, {}},
+                            {"", Linear{task == Task::reconstruct ? 5 : 2, true}, {}, {}}};
+    config.loss.kind = kind;
+    config.augment = {};
+    expect_the_cpus_run(config, data, std::string(word(task)));
+  }
+  RunData pictures = run_data(40, true);  // bytes, and their own targets
+  for (Dataset* part : {&pictures.train, &pictures.test, &*pictures.validation}) part->task = Task::reconstruct;
+  Config config = on_gpu();
+  config.network.nodes = {{"", Flatten{}, {}, {}}, {"", Linear{64, true}, {}, {}}};
+  config.loss.kind = Kind::automatic;
+  expect_the_cpus_run(config, pictures, "pictures");
 }
 
 TEST_F(OnDevice, LossThatIsNotFiniteNamesTheLayerAsTheCpuDoes) {

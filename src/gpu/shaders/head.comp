@@ -5,11 +5,11 @@
 #include "common.glsl"
 #include "activation.glsl"
 #include "loss.glsl"
-layout(constant_id = 10) const uint IN = 1;
-layout(constant_id = 11) const bool BIAS = false;
-layout(constant_id = 12) const bool BACK = false;  // dx is wanted
-layout(constant_id = 13) const uint G = 0;         // activation of the layer below, undone
-layout(constant_id = 14) const float BETA = 0;     // and its alpha
+layout(constant_id = 14) const uint IN = 1;
+layout(constant_id = 15) const bool BIAS = false;
+layout(constant_id = 16) const bool BACK = false;  // dx is wanted
+layout(constant_id = 17) const uint G = 0;         // activation of the layer below, undone
+layout(constant_id = 18) const float BETA = 0;     // and its alpha
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 0) readonly buffer X4 { vec4 x4[]; };
 layout(binding = 5) readonly buffer W { vec4 w[]; };
@@ -18,7 +18,7 @@ layout(binding = 7) writeonly buffer Out { float dx[]; };
 layout(binding = 8) writeonly buffer Y { float y[]; };
 layout(binding = 9) writeonly buffer Dy { float dy[]; };
 layout(binding = 10) writeonly buffer Records { float record[]; };
-layout(constant_id = 15) const uint PARTS = 4;     // threads that share the sums of a row
+layout(constant_id = 19) const uint PARTS = 4;     // threads that share the sums of a row
 const uint QUADS = (N + 3) / 4;
 shared float output_of[1024];               // y, and once its loss is known dy
 shared vec4 part[256];

@@ -1,4 +1,4 @@
-// outputs + labels → loss, weight, hits of the batch, and dy.
+// outputs + targets → loss, weight, hits of the batch, and dy.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"

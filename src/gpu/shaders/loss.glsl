@@ -1,4 +1,4 @@
-// outputs + labels → loss, weight, hits of the batch, and the gradient: the formulas of src/nn/loss.cpp, kinds numbered as
+// outputs + targets → loss, weight, hits of the batch, and the gradient: the formulas of src/nn/loss.cpp, kinds numbered as
 // LossConfig::Kind. Who includes it defines y_at and leave, and has N, F, ALPHA.
 layout(constant_id = 1) const uint KIND = 0;
 layout(constant_id = 2) const uint N = 1;  // outputs
@@ -9,22 +9,31 @@ layout(constant_id = 6) const bool GRADIENT = true;
 layout(constant_id = 7) const uint BATCH = 1;
 layout(constant_id = 8) const uint F = 0;  // the activation fused into what wrote y, undone
 layout(constant_id = 9) const float ALPHA = 0;
+layout(constant_id = 10) const bool VALUES = false;       // a target is a number for each output, not a label
+layout(constant_id = 11) const bool ROW_WEIGHTS = false;  // and behind it how much its row counts
+layout(constant_id = 12) const float DELTA = 1;
+layout(constant_id = 13) const float QUANTILE = 0.5;
 layout(binding = 1) readonly buffer Start { uint start[]; };
 layout(binding = 2) readonly buffer Order { uint order[]; };
-layout(binding = 3) readonly buffer Labels { uint label_of[]; };
+layout(binding = 3) readonly buffer Targets { uint targets[]; };
 layout(binding = 4) readonly buffer Table { float table[]; };
 
 /// Output i of the batch, and where its gradient goes, after which it may be gone.
 float y_at(uint i);
 void leave(uint i, float gradient);
 
-const uint kCrossEntropy = 0, kQuadratic = 1, kBinaryCrossEntropy = 2, kNll = 3;
+const uint kCrossEntropy = 0, kQuadratic = 1, kBinaryCrossEntropy = 2, kNll = 3, kAbsolute = 4, kHuber = 5, kQuantile = 6;
+const uint STRIDE = (VALUES ? N : 1) + (ROW_WEIGHTS ? 1 : 0);  // of a sample's targets
 shared float losses[256];
 shared float weights[256];
 shared uint hits[256];
 
 float weight_of(uint class_number) { return WEIGHTS ? table[class_number] : 1.0; }
-float target(uint label, uint j) { return CODES > 0 ? table[label] : j == label ? 1.0 : 0.0; }
+float row_weight(uint from) { return ROW_WEIGHTS ? uintBitsToFloat(targets[from + STRIDE - 1]) : 1.0; }
+float target(uint from, uint j) {
+  if (VALUES) return uintBitsToFloat(targets[from + j]);
+  return CODES > 0 ? table[targets[from]] : j == targets[from] ? 1.0 : 0.0;
+}
 
 uint predicted(uint at) {
   uint best = 0;
@@ -59,17 +68,33 @@ float cross_entropy(uint at, uint label, float scale) {
   return loss;
 }
 
-float each_output(uint at, uint label, float scale) {
+float each_output(uint at, uint from, float scale) {
   float loss = 0.0;
   for (uint j = 0; j < N; ++j) {
-    const float x = y_at(at + j), t = target(label, j);
-    if (KIND == kQuadratic) {
-      loss += (x - t) * (x - t);
-      leave(at + j, scale * 2.0 * (x - t) / float(N));
-    } else {
-      loss += max(x, 0.0) - x * t + log_1_plus(exp(-abs(x)));
-      leave(at + j, scale * (sigmoid_of(x) - t) / float(N));
+    const float x = y_at(at + j), t = target(from, j), error = x - t;
+    float slope = 0.0;
+    switch (KIND) {
+      case kQuadratic:
+        slope = 2.0 * error;
+        loss += error * error;
+        break;
+      case kBinaryCrossEntropy:
+        slope = sigmoid_of(x) - t;
+        loss += max(x, 0.0) - x * t + log_1_plus(exp(-abs(x)));
+        break;
+      case kAbsolute:
+        slope = x > t ? 1.0 : x < t ? -1.0 : 0.0;
+        loss += abs(error);
+        break;
+      case kHuber:
+        slope = clamp(error, -DELTA, DELTA);
+        loss += abs(error) <= DELTA ? error * error / 2.0 : DELTA * (abs(error) - DELTA / 2.0);
+        break;
+      case kQuantile:
+        slope = x > t ? 1.0 - QUANTILE : x < t ? -QUANTILE : 0.0;
+        loss += slope * error;
     }
+    leave(at + j, scale * slope / float(N));
   }
   return loss / float(N);
 }
@@ -80,12 +105,23 @@ float nll(uint at, uint label, float scale) {
   return loss;
 }
 
+/// The class is right; or every label is, where there are several.
+bool hit(uint at, uint from) {
+  if (!VALUES) return predicted(at) == targets[from];
+  bool all_right = KIND == kBinaryCrossEntropy;
+  for (uint j = 0; all_right && j < N; ++j) all_right = (y_at(at + j) >= 0.0) == (target(from, j) >= 0.5);
+  return all_right;
+}
+
 /// All rows of the batch, all 256 threads: {loss, weight, hits} in thread 0.
 vec3 losses_of_batch() {
   const uint t = gl_LocalInvocationID.x, first = start[0] + push.step * BATCH;
-  const bool weighted = KIND == kCrossEntropy || KIND == kNll;
+  const bool of_classes = KIND == kCrossEntropy || KIND == kNll;
   float weight = 0.0;
-  for (uint r = t; r < push.rows; r += 256) weight += weighted ? weight_of(label_of[order[first + r]]) : 1.0;
+  for (uint r = t; r < push.rows; r += 256) {
+    const uint from = order[first + r] * STRIDE;
+    weight += row_weight(from) * (of_classes ? weight_of(targets[from]) : 1.0);
+  }
   weights[t] = weight;
   for (uint half_of = 128; half_of > 0; half_of /= 2) {
     barrier();
@@ -94,16 +130,17 @@ vec3 losses_of_batch() {
   barrier();
   const float scale = weights[0] > 0.0 ? 1.0 / weights[0] : 0.0;
   float loss = 0.0;
-  uint hit = 0;
+  uint right = 0;
   for (uint r = t; r < push.rows; r += 256) {
-    const uint label = label_of[order[first + r]], at = r * N;
-    hit += predicted(at) == label ? 1 : 0;
-    loss += KIND == kCrossEntropy ? cross_entropy(at, label, scale)
-            : KIND == kNll        ? nll(at, label, scale)
-                                  : each_output(at, label, scale);
+    const uint from = order[first + r] * STRIDE, at = r * N;
+    const float counts = row_weight(from);
+    right += hit(at, from) ? 1 : 0;
+    loss += counts * (KIND == kCrossEntropy ? cross_entropy(at, targets[from], counts * scale)
+                      : KIND == kNll        ? nll(at, targets[from], counts * scale)
+                                            : each_output(at, from, counts * scale));
   }
   losses[t] = loss;
-  hits[t] = hit;
+  hits[t] = right;
   for (uint half_of = 128; half_of > 0; half_of /= 2) {
     barrier();
     if (t < half_of) {

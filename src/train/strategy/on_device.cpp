@@ -16,10 +16,11 @@ namespace {
 constexpr double kSubmitSeconds = 0.02;                        // far below every driver's watchdog, and Ctrl-C is heard
 constexpr std::int64_t kRingNumbers = std::int64_t{16} << 20;  // 64 MB of rows that the team fills for one submit
 
-/// Rows that are worked out here, batch by batch, as the GPU cannot (augmentation), or has no room for all of them.
-bool needs_ring(const RunState& run, std::int64_t numbers, std::int64_t longest) {
-  const Augment& a = run.config.augment;
-  return (run.data->train.is_image() && (a.shift > 0 || a.rotate > 0 || a.scale > 0 || a.elastic > 0)) || numbers > longest;
+constexpr std::int64_t kChunk = 4096;  // rows worked out before they are sent
+
+TargetBuffer target_buffer(const RunState& run, std::int64_t rows) {
+  const ResolvedNetwork& network = run.net.plan().network;
+  return {run.data->train, network.spec.input, network.shapes.back(), rows};
 }
 
 class OnDevice final : public SampleStrategy {
@@ -30,25 +31,29 @@ class OnDevice final : public SampleStrategy {
     if (!device) return device.error();
     std::unique_ptr<OnDevice> made(new OnDevice(run));
     const Dataset& train = run.data->train;
-    const Dataset* validation = run.data->validation ? &*run.data->validation : nullptr;
     const std::span<const float> table = run.batches.table_of_bytes();
-    const std::int64_t count = train.count + (validation != nullptr ? validation->count : 0);
+    const std::int64_t count = train.count + (run.data->validation ? run.data->validation->count : 0);
     const std::int64_t numbers = table.empty() ? count * run.batches.row_size() : (count * run.batches.row_size() + 3) / 4;
-    made->ring_ = needs_ring(run, numbers, (*device)->longest_range());
     gpu::Settings settings;
     settings.loss = run.config.loss;
+    settings.values = train.task != Task::classes;
+    settings.row_weights = !train.weights.empty();
     settings.optimizer = rule_of(run.config.optimizer.kind);
     settings.clip_norm = run.config.optimizer.clip_norm;
     settings.seed = run.config.train.seed;
+    const std::int64_t wanted = gpu::target_numbers(settings, run.net.output_size());  // of a sample
+    // Rows are worked out here, batch by batch, where the GPU cannot (augmentation), or has no room for all of them.
+    made->ring_ = run.config.augment != Augment{} || std::max(numbers, count * wanted) > (*device)->longest_range();
     settings.tables = made->ring_ ? 0 : std::ssize(table) / 256;
     const std::int64_t batch = run.net.plan().max_batch, row = run.batches.row_size();
     made->most_ = made->ring_ ? std::clamp<std::int64_t>(kRingNumbers / (batch * row), 1, gpu::kMostSteps) : gpu::kMostSteps;
     const std::int64_t rows = made->ring_ ? made->most_ * batch : count;
-    auto engine = gpu::Engine::create(std::move(*device), run.net.plan(), settings,
-                                      {made->ring_ ? rows * row : numbers, rows, rows, made->ring_ ? 0 : std::ssize(table)});
+    auto engine =
+        gpu::Engine::create(std::move(*device), run.net.plan(), settings,
+                            {made->ring_ ? rows * row : numbers, rows * wanted, rows, made->ring_ ? 0 : std::ssize(table)});
     if (!engine) return engine.error();
     made->engine_ = std::move(*engine);
-    if (auto sent = made->ring_ ? made->prepare_ring(rows, row) : made->send(run, table); !sent) return sent.error();
+    if (auto sent = made->ring_ ? made->prepare_ring(run, rows) : made->send(run, table); !sent) return sent.error();
     return std::unique_ptr<SampleStrategy>(std::move(made));
   }
 
@@ -126,45 +131,44 @@ class OnDevice final : public SampleStrategy {
   }
 
  private:
-  explicit OnDevice(const RunState& run) {
+  explicit OnDevice(const RunState& run) : targets_(target_buffer(run, 0)) {
     updates_.reserve(static_cast<std::size_t>(gpu::kMostSteps));
-    labels_.resize(static_cast<std::size_t>(run.samples()));
   }
 
-  /// Training samples, then those to validate on, as they lie; labels; the order, in which validation stays as it is.
+  /// Training samples, then those to validate on, as they lie, with their targets; the order, in which validation stays as it is.
   Result<void> send(const RunState& run, std::span<const float> table) {
     std::int64_t number = 0;
-    std::vector<float> rows;
+    const std::int64_t row = run.batches.row_size();
+    std::vector<float> x(static_cast<std::size_t>(kChunk * row));
     std::vector<std::byte> bytes;
-    std::vector<std::int32_t> labels;
-    const Dataset* validation = run.data->validation ? &*run.data->validation : nullptr;
-    for (const Dataset* set : {&run.data->train, validation}) {
+    TargetBuffer targets = target_buffer(run, kChunk);
+    for (const Dataset* set : {&run.data->train, run.data->validation ? &*run.data->validation : nullptr}) {
       if (set == nullptr) continue;
-      labels.insert(labels.end(), set->labels.begin(), set->labels.end());
-      number += set->count;
-      if (!table.empty()) {
-        const auto* first = reinterpret_cast<const std::byte*>(set->bytes.data());
-        bytes.insert(bytes.end(), first, first + set->bytes.size());
-        continue;
-      }
       const Batches plain(*set, run.data->preprocess, {}, 0, false);
-      const std::size_t at = rows.size();
-      rows.resize(at + static_cast<std::size_t>(set->count * plain.row_size()));
-      plain.fill(0, set->count, rows.data() + at, nullptr);
+      for (std::int64_t first = 0, rows = 0; first < set->count; first += rows, number += rows) {
+        rows = std::min(kChunk, set->count - first);
+        targets.fill(plain, first, rows, x.data(), 0);
+        if (auto sent = engine_->put_targets(number, rows, targets.targets()); !sent) return sent;
+        if (!table.empty()) continue;
+        if (auto sent = engine_->put<float>(gpu::Arena::samples, {x.data(), static_cast<std::size_t>(rows * row)}, number * row);
+            !sent)
+          return sent;
+      }
+      const auto* first = reinterpret_cast<const std::byte*>(set->bytes.data());
+      if (!table.empty()) bytes.insert(bytes.end(), first, first + set->bytes.size());
     }
     order_.resize(static_cast<std::size_t>(number));
     std::iota(order_.begin(), order_.end(), 0);
-    bytes.resize((bytes.size() + 3) / 4 * 4);
-    if (auto sent = engine_->put<std::int32_t>(gpu::Arena::labels, labels); !sent) return sent;
     if (auto sent = engine_->put<std::int32_t>(gpu::Arena::order, order_); !sent) return sent;
-    if (table.empty()) return engine_->put<float>(gpu::Arena::samples, rows);
+    if (table.empty()) return {};
+    bytes.resize((bytes.size() + 3) / 4 * 4);
     if (auto sent = engine_->put<float>(gpu::Arena::table, table); !sent) return sent;
     return engine_->put<std::byte>(gpu::Arena::samples, bytes);
   }
 
-  Result<void> prepare_ring(std::int64_t rows, std::int64_t row_size) {
-    rows_ = Block<float>(rows * row_size);
-    labels_.resize(static_cast<std::size_t>(rows));
+  Result<void> prepare_ring(const RunState& run, std::int64_t rows) {
+    rows_ = Block<float>(rows * run.batches.row_size());
+    targets_ = target_buffer(run, rows);
     order_.resize(static_cast<std::size_t>(rows));
     std::iota(order_.begin(), order_.end(), 0);
     return engine_->put<std::int32_t>(gpu::Arena::order, order_);
@@ -172,13 +176,11 @@ class OnDevice final : public SampleStrategy {
 
   /// The next rows of the epoch, into the ring.
   Result<void> fill(RunState& run, std::int64_t rows) {
-    const std::int64_t size = run.batches.row_size();
     run.team.share(rows, [&](std::int64_t begin, std::int64_t end, int) {
-      run.batches.fill(run.at.next + begin, end - begin, rows_.data() + begin * size, labels_.data() + begin);
+      targets_.fill(run.batches, run.at.next + begin, end - begin, rows_.data(), begin);
     });
-    if (auto sent = engine_->put<std::int32_t>(gpu::Arena::labels, {labels_.data(), static_cast<std::size_t>(rows)}); !sent)
-      return sent;
-    return engine_->put<float>(gpu::Arena::samples, {rows_.data(), static_cast<std::size_t>(rows * size)});
+    if (auto sent = engine_->put_targets(0, rows, targets_.targets()); !sent) return sent;
+    return engine_->put<float>(gpu::Arena::samples, {rows_.data(), static_cast<std::size_t>(rows * run.batches.row_size())});
   }
 
   using Part = std::pair<gpu::Arena, std::span<float>>;
@@ -231,11 +233,12 @@ class OnDevice final : public SampleStrategy {
 
   std::unique_ptr<gpu::Engine> engine_;
   std::vector<Update<float>> updates_;
-  std::vector<std::int32_t> order_, labels_;
-  Block<float> rows_;   // of the ring
-  bool ring_ = false;   // rows are filled here
-  bool there_ = false;  // the GPU has the run's parameters
-  bool ahead_ = false;  // and has moved them since the run's own were read
+  std::vector<std::int32_t> order_;
+  Block<float> rows_;     // of the ring
+  TargetBuffer targets_;  // and what they are compared with
+  bool ring_ = false;     // rows are filled here
+  bool there_ = false;    // the GPU has the run's parameters
+  bool ahead_ = false;    // and has moved them since the run's own were read
   bool kept_gradients_ = false;
   std::int64_t epoch_ = -1;                          // whose order the GPU has
   std::int64_t steps_ = 1, most_ = gpu::kMostSteps;  // of a submit
