@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "gpu/engine.h"
+#include "soma/words.h"
 #include "train/small_run.h"
 
 namespace soma {
