@@ -64,6 +64,7 @@ Result<LabReport> run_experiment(std::string_view name, const LabOptions& option
     report->started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
     report->threads = options.threads > 0 ? options.threads : available_threads();
     report->quick = options.quick;
+    for (LabVerdict& verdict : report->verdicts) verdict.judged = verdict.judged && !options.quick;
     report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return report;
   }

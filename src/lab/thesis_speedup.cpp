@@ -271,17 +271,16 @@ void judge_accuracy(LabReport& report, const Runs& runs, bool mnist) {
        mnist && beside > 0});
 }
 
-/// Machines differ in cores: judged is the speed-up a thread.
+/// Machines differ in cores: a speed-up is judged where as many threads could work here as did there.
 void judge_speed(LabReport& report, const Runs& runs, int threads, bool mnist) {
   const double one = runs.at(1).median();
   for (const Speed& s : kSpeeds) {
     const double speed = 100 * one / runs.at(s.workers).median();
-    const double theirs = s.percent / std::min(s.workers, s.threads), mine = speed / std::min(s.workers, threads);
-    report.verdicts.push_back(
-        {mine >= theirs,
-         fmt::format("{} on {}: published {:.0f} %, which is {:.0f} % a thread; soma on {} thread{} {:.0f} %, {:.0f} % a thread",
-                     words(s.workers), s.machine, s.percent, theirs, threads, threads == 1 ? "" : "s", speed, mine),
-         threads > 1});
+    const int there = std::min(s.workers, s.threads), here = std::min(s.workers, threads);
+    report.verdicts.push_back({speed >= s.percent,
+                               fmt::format("{} on {}, {} at once: published {:.0f} %; soma {:.0f} % with {} at once",
+                                           words(s.workers), s.machine, there, s.percent, speed, here),
+                               here == there});
   }
   const auto enough = runs.upper_bound(threads) == runs.begin() ? runs.begin() : std::prev(runs.upper_bound(threads));
   const double more = runs.at(16).median() / enough->second.median();

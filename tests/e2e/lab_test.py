@@ -52,6 +52,7 @@ def check(name, study, report):
                 assert len(series["y"]) == len(chart["categories"]), chart["title"]
     assert len(report["verdicts"]) == study["verdicts"], [verdict["text"] for verdict in report["verdicts"]]
     assert all("published" in verdict["text"] for verdict in report["verdicts"])
+    assert all(verdict["holds"] is None for verdict in report["verdicts"])  # a quick run judges nothing
     assert report["notes"]
 
 
@@ -68,7 +69,7 @@ with tempfile.TemporaryDirectory() as place:
         pages[name] = out / "report.html"
         assert "What this run bears out" in pages[name].read_text()
         if name == "neuro-go":
-            assert [verdict["holds"] for verdict in report["verdicts"] if "no allocations" in verdict["text"]] == [True]
+            assert [verdict["text"].endswith("at most 0 in 200 warm steps") for verdict in report["verdicts"]].count(True) == 1
         print(f"{name}: {time.monotonic() - start:.0f} s")
     faults = {where: found for where, found in photograph(pages, pictures).items() if found}
 for where, found in faults.items():
