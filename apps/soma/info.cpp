@@ -26,6 +26,8 @@ struct Subject {
   bool int8 = false;
   Task task = Task::classes;
   std::vector<std::string> target_names = {};  ///< of values or labels
+  std::vector<Column> columns = {};            ///< of a table
+  std::string label_name = {};                 ///< of a table
 };
 
 std::string describe(const PreprocessStep& step) {
@@ -47,7 +49,9 @@ Result<Subject> from_model(const std::string& file, Changed changed) {
                   {},
                   model->quantization.has_value(),
                   model->task,
-                  model->target_names};
+                  model->target_names,
+                  model->columns,
+                  model->label_name};
   for (const PreprocessStep& step : model->preprocess.steps) subject.preprocess.push_back(describe(step));
   return subject;
 }
@@ -60,8 +64,9 @@ Result<Subject> from_config(const Config& config, const std::string& source) {
   if (!trainer) return trainer.error();
   Result<ResolvedNetwork> network = resolve(trainer->config().network);
   if (!network) return network.error();
-  Subject subject{config.name, source, data->train.shape, std::move(*network),     data->train.class_names,
-                  {},          false,  data->train.task,  data->train.target_names};
+  const Dataset& train = data->train;
+  Subject subject{config.name, source,     train.shape,        std::move(*network), train.class_names, {},
+                  false,       train.task, train.target_names, train.columns,       train.label_name};
   for (const PreprocessStep& step : data->preprocess.steps) subject.preprocess.push_back(describe(step));
   return subject;
 }
@@ -117,6 +122,17 @@ void print_subject(const Subject& subject, const std::vector<LayerSummary>& laye
   fmt::print("FLOPs and memory are of one forward pass of one sample; a multiply-add counts as two.\n");
 }
 
+nlohmann::ordered_json as_json(const std::vector<Column>& columns) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Column& column : columns) {
+    nlohmann::ordered_json& each = list.emplace_back();
+    each["name"] = column.name;
+    if (!column.date.empty()) each["date"] = column.date;
+    if (!column.categories.empty()) each["categories"] = column.categories;
+  }
+  return list;
+}
+
 nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSummary>& layers) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const LayerSummary& layer : layers)
@@ -130,6 +146,8 @@ nlohmann::ordered_json as_json(const Subject& subject, const std::vector<LayerSu
   return {{"name", subject.name},
           {"input", subject.input},
           {"preprocess", subject.preprocess},
+          {"columns", as_json(subject.columns)},
+          {"label", subject.label_name},
           {"class_names", subject.class_names},
           {"task", word(subject.task)},
           {"target_names", subject.target_names},

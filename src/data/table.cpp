@@ -116,7 +116,7 @@ class Filler {
       dataset.floats.push_back(*value);
     }
     ++dataset.count;
-    if (!options_.labelled) return {};
+    if (!options_.labelled) return label_left_out(reader, record);
     for (const std::size_t column : layout_.targets) {
       const Result<float> value = number(reader, record[column], layout_.names[column]);
       if (!value) return value.error();
@@ -197,6 +197,15 @@ class Filler {
     const auto written = parse_number(cell.text, decimal_);
     if (!written || std::abs(written->value - origin) > FLT_MAX) return wanted(reader, cell, column, "number");
     return static_cast<float>(written->value - origin);
+  }
+
+  /// A further cell that nobody named is a label, or the row has another meaning than it seems.
+  Result<void> label_left_out(const CsvReader& reader, const std::vector<Cell>& record) const {
+    if (!layout_.by_position || layout_.label == kNoColumn || options_.class_names.empty()) return {};
+    const Cell& cell = record[layout_.label];
+    if (is_missing(cell.text, options_.missing)) return {};
+    const Result<std::int32_t> known = known_class(reader, cell, options_.class_names);
+    return known ? Result<void>() : known.error();
   }
 
   Result<void> label(const CsvReader& reader, const Cell& cell, Dataset& dataset) {

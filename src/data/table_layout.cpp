@@ -113,19 +113,6 @@ bool is_input(const TableLayout& layout, std::size_t column) {
          std::find(layout.targets.begin(), layout.targets.end(), column) == layout.targets.end();
 }
 
-/// The name of a column as the file has it: "when" for the input "when.year".
-std::string source_name(const Column& column) {
-  return column.date.empty() ? column.name : column.name.substr(0, column.name.rfind('.'));
-}
-
-/// How many columns of a file they come from.
-std::size_t sources(const std::vector<Column>& columns) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < columns.size(); ++i)
-    count += i == 0 || source_name(columns[i]) != source_name(columns[i - 1]) ? 1 : 0;
-  return count;
-}
-
 Result<void> place_known_columns(const Survey& s, TableLayout& layout, const DataOptions& options, std::string_view origin) {
   const std::size_t fields = layout.names.size();
   const auto by_name = [&](const Column& column) { return find_name(layout.names, source_name(column)); };
@@ -142,14 +129,24 @@ Result<void> place_known_columns(const Survey& s, TableLayout& layout, const Dat
     }
     return {};
   }
+  if (s.header && have_names(options.columns))
+    return data_error(fmt::format("{}:{}:1: no column '{}'{}", origin, s.first_line, source_name(options.columns[0]),
+                                  suggestion(source_name(options.columns[0]), layout.names)));
   std::vector<std::size_t> inputs;
   for (std::size_t i = 0; i < fields; ++i)
     if (is_input(layout, i)) inputs.push_back(i);
-  const std::size_t wanted = sources(options.columns);
+  const std::vector<Column> known = source_columns(options.columns);
+  const std::size_t wanted = known.size();
   const std::size_t labels = fields - inputs.size();
   if (inputs.size() != wanted)
     return data_error(fmt::format("{}:{}:1: wanted {} fields{}, got {}", origin, s.first_line, wanted + labels,
-                                  labels == 0 ? fmt::format(" (or {} with a label)", wanted + 1) : " with the label", fields));
+                                  labels > 0 ? " with the label"
+                                  : options.task.value_or(Task::classes) == Task::classes
+                                      ? fmt::format(" (or {} with a label)", wanted + 1)
+                                      : "",
+                                  fields));
+  for (std::size_t i = 0; i < wanted && !s.header; ++i) layout.names[inputs[i]] = known[i].name;
+  layout.by_position = true;
   std::size_t next = 0;
   for (std::size_t i = 0; i < options.columns.size(); ++i) {
     if (i > 0 && source_name(options.columns[i]) != source_name(options.columns[i - 1])) ++next;
@@ -236,7 +233,7 @@ Result<TableLayout> lay_out_table(const Survey& s, const DataOptions& options, s
   for (std::size_t i = 0; i < fields; ++i)
     layout.names.push_back(s.header && !s.first[i].empty() ? s.first[i] : std::to_string(i));
 
-  const std::size_t with_label = sources(options.columns) + std::max<std::size_t>(options.labels.size(), 1);
+  const std::size_t with_label = source_columns(options.columns).size() + std::max<std::size_t>(options.labels.size(), 1);
   const bool label_shown = !options.columns.empty() && (s.header ? fields >= with_label : fields == with_label);
   if (options.labelled) {
     if (const Result<void> placed = place_targets(s, layout, options, origin); !placed) return placed.error();

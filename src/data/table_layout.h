@@ -28,6 +28,7 @@ struct TableLayout {
   std::vector<std::size_t> targets = {};  ///< values or several labels
   Task task = Task::classes;
   std::size_t weights = kNoColumn, group = kNoColumn;
+  bool by_position = false;             ///< nothing in the file names the columns that are known
   std::vector<std::string> notes = {};  ///< what was decided and left out
 };
 

@@ -64,8 +64,21 @@ bool counts_from_zero(const Survey& s, const std::vector<bool>& number) {
   return next >= 3 || (next == 2 && unnamed);
 }
 
+/// Whether a row of words says nothing but categories and classes that are known: then it is a row like the others.
+bool says_known_words(const Survey& s, char decimal, const DataOptions& options) {
+  return std::all_of(s.first.begin(), s.first.end(), [&](const std::string& cell) {
+    const auto knows = [&](const std::vector<std::string>& words) {
+      return std::find(words.begin(), words.end(), cell) != words.end();
+    };
+    return parse_number(cell, decimal) || is_missing(cell, options.missing) || knows(options.class_names) ||
+           std::any_of(options.columns.begin(), options.columns.end(),
+                       [&](const Column& column) { return knows(column.categories); });
+  });
+}
+
 // A header has no number in it, and either stands above numbers or says words that never come again; or it names a label. A line
-// of words alone is a header without rows, unless it is a sample to be predicted.
+// of words alone is a header without rows, unless it is a sample to be predicted. Where the columns are known by their names a
+// line that holds none of them is a row, whatever numbers it has, and one of unknown words alone is a header of another table.
 bool looks_like_header(const Survey& s, char decimal, const DataOptions& options) {
   std::vector<bool> number;
   std::size_t words = 0;
@@ -84,15 +97,36 @@ bool looks_like_header(const Survey& s, char decimal, const DataOptions& options
     names_label = names_label || (label_rank(s.first[i]) >= 0 && !repeats(s, i) && s.records > 1);
   }
   const bool named = std::any_of(options.columns.begin(), options.columns.end(), [&](const Column& column) {
-    return !parse_number(column.name) && std::find(s.first.begin(), s.first.end(), column.name) != s.first.end();
+    return !parse_number(column.name) && std::find(s.first.begin(), s.first.end(), source_name(column)) != s.first.end();
   });
-  if (named || names_label || (s.records > 1 && counts_from_zero(s, number))) return true;
+  if (named) return true;
   const bool no_number = std::find(number.begin(), number.end(), true) == number.end();
+  if (have_names(options.columns) && !no_number) return false;
+  if (!options.columns.empty() && says_known_words(s, decimal, options)) return false;
+  if (names_label || (s.records > 1 && counts_from_zero(s, number))) return true;
   if (!no_number) return s.records > 1 && words * 2 >= s.first.size() && above_numbers && !again && s.first.size() > 2;
   return s.records > 1 ? above_numbers || !again : options.labelled && words > 0;
 }
 
 }  // namespace
+
+std::string source_name(const Column& column) {
+  return column.date.empty() ? column.name : column.name.substr(0, column.name.rfind('.'));
+}
+
+std::vector<Column> source_columns(const std::vector<Column>& columns) {
+  std::vector<Column> sources;
+  for (const Column& column : columns) {
+    std::string name = source_name(column);
+    if (!column.date.empty() && !sources.empty() && !sources.back().date.empty() && sources.back().name == name) continue;
+    sources.push_back({std::move(name), column.categories, column.date, column.origin});
+  }
+  return sources;
+}
+
+bool have_names(const std::vector<Column>& columns) {
+  return std::any_of(columns.begin(), columns.end(), [](const Column& column) { return !parse_number(column.name); });
+}
 
 int label_rank(std::string_view name) {
   std::string lower(name);

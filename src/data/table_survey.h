@@ -16,6 +16,15 @@ namespace soma {
 /// Whether a cell stands for no value: empty, NA, NaN, null, ?, one of `words`; as an input also "-".
 bool is_missing(std::string_view text, const std::vector<std::string>& words);
 
+/// The name of a column as the file has it: "when" for the input "when.year".
+std::string source_name(const Column& column);
+
+/// The columns of the file that these come from: one, with `date` set, for all parts of a date.
+std::vector<Column> source_columns(const std::vector<Column>& columns);
+
+/// Whether somebody named them: those of a table without a header are called "0", "1", ….
+bool have_names(const std::vector<Column>& columns);
+
 /// How much a column's name says that it is the label: 0 for label, 1 for class, 2 for target, 3 for y, in capitals or not; −1
 /// for every other name.
 int label_rank(std::string_view name);

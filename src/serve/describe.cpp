@@ -84,12 +84,13 @@ std::string written(Write&& write) {
 
 constexpr int kDepth = 64;
 
-/// [{"name":…,"categories":[…]}].
+/// [{"name":…,"kind":"number"|"words"|"date","categories":[…]}].
 void columns(JsonWriter& json, const std::vector<Column>& columns) {
   json.open('[');
   for (const Column& column : columns) {
-    json.open('{').field("name", column.name);
-    if (!column.categories.empty()) json.list("categories", column.categories);
+    const bool words = !column.categories.empty();
+    json.open('{').field("name", column.name).field("kind", words ? "words" : column.date.empty() ? "number" : "date");
+    if (words) json.list("categories", column.categories);
     json.close('}');
   }
   json.close(']');
@@ -171,19 +172,21 @@ void describe_model(const ServedVersion& version, http::Exchange& exchange) {
   JsonWriter json(exchange.reply);
   json.open('{').field("name", face.name).key("versions").open('[').value(face.version).close(']');
   json.field("platform", "soma_onnx").key("inputs").open('[');
-  if (face.columns.empty()) {
+  if (face.columns.empty())
     tensor(json, face.input_name, face.input);
-    json.close(']').key("outputs").open('[');
-    tensor(json, face.output_name, {face.outputs});
-  } else {
+  else
     tensor(json, face.input_name, face.input, "columns", written([&](JsonWriter& text) { columns(text, face.columns); }));
-    json.close(']').key("outputs").open('[');
-    tensor(json, face.output_name, {face.outputs}, "classes", written([&](JsonWriter& text) {
+  json.close(']').key("outputs").open('[');
+  const std::string_view names = version.model.task == Task::classes ? "classes" : task_name(version.model.task);
+  const auto& known = version.model.task == Task::classes ? version.model.class_names : version.model.target_names;
+  if (face.columns.empty() || known.empty())  // pictures: nothing that a strict schema does not know
+    tensor(json, face.output_name, {face.outputs});
+  else
+    tensor(json, face.output_name, {face.outputs}, names, written([&](JsonWriter& text) {
              text.open('[');
-             for (const std::string& name : version.model.class_names) text.value(name);
+             for (const std::string& name : known) text.value(name);
              text.close(']');
            }));
-  }
   json.close(']').close('}');
   send(exchange);
 }
@@ -273,7 +276,9 @@ void describe_status(Serving& serving, http::Exchange& exchange) {
     const auto served = table.find(status.name);
     if (served != table.end() && served->second->face.version == status.version) {
       json.list("input", served->second->face.input).field("outputs", served->second->face.outputs);
-      json.list("classes", served->second->model.class_names).field("parameters", served->second->parameters);
+      const Model& model = served->second->model;
+      json.field("task", task_name(model.task)).list("classes", model.class_names).list("targets", model.target_names);
+      json.field("parameters", served->second->parameters);
       if (!served->second->face.columns.empty()) columns(json.key("columns"), served->second->face.columns);
     }
     json.close('}');

@@ -9,6 +9,7 @@
 
 #include "data/preprocess.h"
 #include "model/check.h"
+#include "nn/loss.h"
 
 namespace soma {
 namespace {
@@ -121,6 +122,18 @@ const float* Engine::run(std::int64_t rows) {
   }
   net_->forward(rows, {});
   return net_->output();
+}
+
+double Engine::score(const std::byte* sample, Layout layout, const float* y) {
+  fill(0, sample, 1, layout);
+  itself_.resize(static_cast<std::size_t>(output_size()));
+  as_own_target(shared_->network.spec.input, shared_->network.shapes.back(), input(), itself_.data());
+  double sum = 0;
+  for (std::size_t i = 0; i < itself_.size(); ++i) {
+    const double off = static_cast<double>(y[i]) - static_cast<double>(itself_[i]);
+    sum += off * off;
+  }
+  return sum / static_cast<double>(itself_.size());
 }
 
 LayerActivation Engine::input_activation() const {

@@ -41,6 +41,9 @@ class Engine {
   /// The network's outputs [rows, output_size] for rows [0, rows), valid until the next call. Allocates nothing.
   [[nodiscard]] const float* run(std::int64_t rows);
 
+  /// Mean square of what an answer y [output_size] that gives a sample back misses of it, after preprocessing. Overwrites row 0.
+  [[nodiscard]] double score(const std::byte* sample, Layout layout, const float* y);
+
   /// What each layer that has an output of its own made of row 0 in the last run; of a model in 8 bits, what real numbers make of
   /// it with the same weights.
   [[nodiscard]] std::vector<LayerActivation> activations();
@@ -74,6 +77,7 @@ class Engine {
   std::optional<Net<float>> net_;
   std::optional<IntegerExecutor> bytes_;  // in place of net_, when the model is in 8 bits
   std::vector<float> x_, y_;              // of bytes_
+  std::vector<float> itself_;             // of score()
   Dataset raw_;                           // one sample of floats, channels last, on its way through the steps
 };
 

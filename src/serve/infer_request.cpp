@@ -75,11 +75,12 @@ class Reader {
     if (!type || (*type == DataType::bytes && model_.columns.empty()))
       return wrong("wanted FP32 (or another number type) for '{}', got '{}'", model_.input_name, input.datatype);
     if (!input.has_shape) return wrong("wanted a 'shape' for '{}', got none", model_.input_name);
-    const auto rows = rows_of(input.shape, model_.input);
+    const Shape sample = *type == DataType::bytes ? Shape{std::ssize(model_.columns)} : model_.input;
+    const auto rows = rows_of(input.shape, sample);
     if (!rows)
-      return wrong("wanted shape [rows,{}] for '{}', got [{}]", fmt::join(model_.input, ","), model_.input_name,
+      return wrong("wanted shape [rows,{}] for '{}', got [{}]", fmt::join(sample, ","), model_.input_name,
                    fmt::join(input.shape, ","));
-    const auto size = static_cast<std::uint64_t>(elements(model_.input));
+    const auto size = static_cast<std::uint64_t>(elements(sample));
     if (static_cast<std::uint64_t>(*rows) > static_cast<std::uint64_t>(limits_.rows) || *rows < 0)
       return wrong("wanted at most {} rows, got {}; try several requests", limits_.rows, input.shape[0]);
     const std::uint64_t count = static_cast<std::uint64_t>(*rows) * size;  // < 2^63: rows are limited, a sample fits memory
@@ -173,8 +174,7 @@ class Reader {
     }
     request_.values.clear();
     if (rows > 0)
-      if (auto read = read_table(text.view(), "infer", {.columns = model_.columns}, true, budget_, request_.values); !read)
-        return read;
+      if (auto read = read_table(text.view(), "infer", model_.reading, true, budget_, request_.values); !read) return read;
     request_.rows = rows;
     request_.layout = Layout::floats;
     request_.samples = std::as_bytes(std::span<const float>(request_.values));
@@ -226,7 +226,8 @@ Result<void> read_infer_request(std::span<const std::byte> body, std::string_vie
   }
   const auto size = static_cast<std::size_t>(length);
   const auto read = reader.json({reinterpret_cast<const char*>(body.data()), size}, body.subspan(size));
-  if (!read || request.layout == Layout::bytes || !wants_finite(request)) return read;
+  const bool cells = !request.words.ends.empty();  // they are finite, or gaps that the model fills
+  if (!read || request.layout == Layout::bytes || cells || !wants_finite(request)) return read;
   for (std::size_t at = 0; at + sizeof(float) <= request.samples.size(); at += sizeof(float)) {
     float value;
     std::memcpy(&value, request.samples.data() + at, sizeof value);

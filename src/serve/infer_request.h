@@ -25,8 +25,9 @@ struct ModelFace {
   std::int64_t outputs = 0;
   std::vector<std::string> labels;                           ///< one per output, or none
   std::string input_name = "input", output_name = "output";  ///< as in the ONNX file
-  std::vector<Column> columns;                               ///< of a table: its BYTES tensors are [rows, columns]
-  LossConfig loss;                                           ///< how outputs are read
+  std::vector<Column> columns;  ///< of a table, as files have them: BYTES tensors are [rows, columns]
+  LossConfig loss;              ///< how outputs are read
+  DataOptions reading;          ///< how samples are read from files and text
 };
 
 struct WantedOutput {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -51,7 +52,7 @@ class Handler : public nlohmann::json_sax<nlohmann::json> {
   }
 };
 
-/// Inputs without names: numbers, one after the other.
+/// Inputs without names: numbers, one after the other, in lists of one depth that are as long as each other.
 class Numbers final : public Handler {
  public:
   explicit Numbers(Floats& numbers) : numbers_(numbers) {}
@@ -62,14 +63,59 @@ class Numbers final : public Handler {
     return refuse("wanted a list of numbers, got an object: this model's inputs have no names");
   }
   bool end_object() override { return true; }
+  /// How long the lists of each depth are, the outermost first.
+  [[nodiscard]] Shape nesting() const {
+    Shape extents;
+    for (std::size_t depth = 0; depth < deepest_; ++depth) extents.push_back(extents_[depth]);
+    return extents;
+  }
 
  private:
   bool number(double value) override {
     if (depth_ == 0) return refuse("wanted a list of numbers, got one alone");
+    if (!at_the_bottom(depth_)) return ragged();
+    ++counts_[depth_ - 1];
     return numbers_.push_back(static_cast<float>(value)), true;
   }
+  bool open_list() override {
+    if (bottom_ && depth_ > deepest_) return ragged();
+    deepest_ = std::max(deepest_, depth_);
+    if (depth_ > 1) ++counts_[depth_ - 2];
+    counts_[depth_ - 1] = 0;
+    return true;
+  }
+  bool close_list() override {
+    std::int64_t& extent = extents_[depth_];
+    const std::int64_t count = counts_[depth_];
+    if (!at_the_bottom(std::max(deepest_, depth_ + 1)) || (extent >= 0 && extent != count)) return ragged();
+    return extent = count, true;
+  }
+  /// The first number, or the first end of a list, says how deep numbers lie.
+  bool at_the_bottom(std::size_t depth) {
+    if (!bottom_) deepest_ = depth;
+    bottom_ = true;
+    return depth == deepest_;
+  }
+  bool ragged() { return refuse("wanted lists of one depth and length, got others"); }
+
   Floats& numbers_;
+  std::size_t deepest_ = 0;
+  bool bottom_ = false;  // deepest_ is how deep numbers lie
+  std::array<std::int64_t, kDeepest> counts_{}, extents_ = [] {
+    std::array<std::int64_t, kDeepest> none{};
+    none.fill(-1);
+    return none;
+  }();
 };
+
+/// Rows of samples of `shape`.
+bool fits(const Shape& nesting, const Shape& shape) {
+  const auto is = [&](const Shape& sample) {
+    return nesting == sample ||
+           (nesting.size() == sample.size() + 1 && std::equal(sample.begin(), sample.end(), nesting.begin() + 1));
+  };
+  return is(shape) || is({elements(shape)}) || (shape.size() == 3 && shape[0] == 1 && is({shape[1], shape[2]}));
+}
 
 /// Columns: an object is a row, and so is a list that holds values.
 class Cells final : public Handler {
@@ -101,7 +147,14 @@ class Cells final : public Handler {
   }
 
  private:
-  bool number(double value) override { return cell(fmt::format("{}", value)); }
+  bool number(double value) override {
+    std::string text = fmt::format("{}", value);
+    const std::size_t at = in_object_ ? column_ : row_.size();
+    if ((in_object_ || depth_ > 0) && at < columns_.size() && !columns_[at].categories.empty() &&
+        std::find(columns_[at].categories.begin(), columns_[at].categories.end(), text) == columns_[at].categories.end())
+      return refuse(fmt::format("column '{}': wanted a word, got {}", columns_[at].name, text));
+    return cell(std::move(text));
+  }
   bool cell(std::string text) {
     if (in_object_) return row_[column_] = std::move(text), true;
     if (depth_ == 0) return refuse("wanted an object of columns or a list of values, got one alone");
@@ -114,7 +167,7 @@ class Cells final : public Handler {
     return true;
   }
   bool close_list() override {
-    if (row_.empty()) return true;
+    if (row_.empty() && depth_ == 0) return true;  // of a list of rows
     if (row_.size() != columns_.size())
       return refuse(fmt::format("wanted {} values in a row, got {}", columns_.size(), row_.size()));
     return end_row();
@@ -133,16 +186,28 @@ class Cells final : public Handler {
   bool in_object_ = false;
 };
 
+Result<void> parse(std::string_view text, std::string_view who, http::Budget& budget, Handler& handler) {
+  const http::Charge charge(budget, 3 * text.size());  // the longest string or number that one piece of it may be
+  if (nlohmann::json::sax_parse(text.begin(), text.end(), &handler)) return {};
+  return Error{Error::Kind::data, fmt::format("{}: {}", who, one_line(handler.problem))};
+}
+
 }  // namespace
 
 Result<void> parse_json_rows(std::string_view text, std::string_view who, const std::vector<Column>& columns,
-                             http::Budget& budget, Floats& numbers, TableText& cells) {
-  const http::Charge charge(budget, 3 * text.size());  // the longest string or number that one piece of it may be
-  Numbers plain(numbers);
-  Cells named(columns, cells);
-  Handler& handler = columns.empty() ? static_cast<Handler&>(plain) : named;
-  if (nlohmann::json::sax_parse(text.begin(), text.end(), &handler)) return {};
-  return Error{Error::Kind::data, fmt::format("{}: {}", who, one_line(handler.problem))};
+                             http::Budget& budget, TableText& cells) {
+  Cells handler(columns, cells);
+  return parse(text, who, budget, handler);
+}
+
+Result<void> parse_json_numbers(std::string_view text, std::string_view who, const Shape& shape, http::Budget& budget,
+                                Floats& numbers) {
+  Numbers handler(numbers);
+  if (auto parsed = parse(text, who, budget, handler); !parsed) return parsed;
+  const Shape nesting = handler.nesting();
+  if (!numbers.empty() && fits(nesting, shape)) return {};
+  return Error{Error::Kind::data, fmt::format("{}: wanted {} numbers nested as [{}], or a list of such, got [{}]", who,
+                                              elements(shape), fmt::join(shape, ","), fmt::join(nesting, ","))};
 }
 
 }  // namespace soma

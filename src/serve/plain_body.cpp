@@ -52,7 +52,7 @@ bool is_npy(std::string_view text) { return text.starts_with("\x93NUMPY"); }
 
 class Reader {
  public:
-  Reader(const Model& model, http::Budget& budget, PlainSamples& samples)
+  Reader(const ModelFace& model, http::Budget& budget, PlainSamples& samples)
       : model_(model), budget_(budget), samples_(samples), size_(static_cast<std::size_t>(elements(model.input))) {}
 
   Result<void> read(std::span<const std::byte> body, std::string_view content_type, bool part = false) {
@@ -114,9 +114,7 @@ class Reader {
 
   Result<void> file(std::string_view text, std::size_t memory) {
     const http::Charge charge(budget_, memory);
-    DataOptions options = data_options(model_);
-    options.labelled = false;
-    const Result<Dataset> read = parse_samples(text, kWho, options);
+    const Result<Dataset> read = parse_samples(text, kWho, model_.reading);
     if (!read) return read.error();
     if (read->shape != model_.input)
       return wrong("wanted samples of {}, got {}", to_string(model_.input), to_string(read->shape));
@@ -141,19 +139,23 @@ class Reader {
   /// Rows of numbers are images, too, one after the other, channels last.
   Result<void> csv(std::string_view text) {
     if (!is_table()) return file(text, memory_to_read_table(text));
-    if (const auto read = read_table(text, kWho, data_options(model_), false, budget_, samples_.floats); !read) return read;
-    return rows();
+    return cells(text, false);
+  }
+
+  /// Each is a finite number, a word's place or, where the model fills them, a gap.
+  Result<void> cells(std::string_view text, bool made) {
+    if (const auto read = read_table(text, kWho, model_.reading, made, budget_, samples_.floats); !read) return read;
+    take_floats();
+    return model_.columns.empty() ? finite() : Result<void>();
   }
 
   Result<void> json(std::string_view text) {
     TableText made(model_.columns, samples_.floats.get_allocator().resource());
-    const auto parsed = parse_json_rows(text, kWho, model_.columns, budget_, samples_.floats, made);
-    if (!parsed) return parsed;
-    if (model_.columns.empty()) {
-      if (!samples_.floats.empty() && samples_.floats.size() % size_ == 0) return rows();
-      return wrong("wanted a multiple of {} numbers, got {}", size_, samples_.floats.size());
+    if (!model_.columns.empty()) {
+      const auto parsed = parse_json_rows(text, kWho, model_.columns, budget_, made);
+      return parsed ? cells(made.view(), true) : parsed;
     }
-    if (const auto read = read_table(made.view(), kWho, data_options(model_), true, budget_, samples_.floats); !read) return read;
+    if (const auto parsed = parse_json_numbers(text, kWho, model_.input, budget_, samples_.floats); !parsed) return parsed;
     return rows();
   }
 
@@ -179,14 +181,17 @@ class Reader {
       if (std::none_of(model_.columns.begin(), model_.columns.end(),
                        [&](const Column& column) { return column.name == part.name; }))
         return wrong("no column '{}'", part.name);
-    if (const auto read = read_table(made.view(), kWho, data_options(model_), true, budget_, samples_.floats); !read) return read;
-    return rows();
+    return cells(made.view(), true);
   }
 
-  Result<void> rows() {
+  void take_floats() {
     samples_.layout = Layout::floats;
     samples_.data = reinterpret_cast<const std::byte*>(samples_.floats.data());
     samples_.count = static_cast<std::int64_t>(samples_.floats.size() / size_);
+  }
+
+  Result<void> rows() {
+    take_floats();
     return finite();
   }
 
@@ -201,7 +206,7 @@ class Reader {
     return {};
   }
 
-  const Model& model_;
+  const ModelFace& model_;
   http::Budget& budget_;
   PlainSamples& samples_;
   const std::size_t size_;
@@ -209,7 +214,7 @@ class Reader {
 
 }  // namespace
 
-Result<void> read_plain_body(std::span<const std::byte> body, std::string_view content_type, const Model& model,
+Result<void> read_plain_body(std::span<const std::byte> body, std::string_view content_type, const ModelFace& model,
                              http::Budget& budget, PlainSamples& samples) {
   samples.bytes.clear();
   samples.floats.clear();

@@ -8,9 +8,9 @@
 
 #include "serve/budget.h"
 #include "serve/engine.h"
+#include "serve/infer_request.h"
 #include "serve/tensor_data.h"
 #include "soma/error.h"
-#include "soma/model.h"
 
 namespace soma {
 
@@ -26,9 +26,9 @@ struct PlainSamples {
 
 /// What a body is: its type says so when it names a form that is known here (image/png, image/jpeg, text/csv, application/json,
 /// application/octet-stream, multipart/form-data). Any other type, and none, says nothing: then its first bytes do (PNG, JPEG,
-/// NPY), then whether all of it is printable text, and last its length. Every value is finite. The error of a body that is none
-/// of these is of kind usage and as the service before this one worded it.
-[[nodiscard]] Result<void> read_plain_body(std::span<const std::byte> body, std::string_view content_type, const Model& model,
+/// NPY), then whether all of it is printable text, and last its length. Every value is finite, or a gap in a row that the model
+/// fills. The error of a body that is none of these is of kind usage and as the service before this one worded it.
+[[nodiscard]] Result<void> read_plain_body(std::span<const std::byte> body, std::string_view content_type, const ModelFace& model,
                                            http::Budget& budget, PlainSamples& samples);
 
 }  // namespace soma

@@ -14,7 +14,9 @@
 #include <thread>
 
 #include "core/text.h"
+#include "data/table_survey.h"
 #include "model/onnx_names.h"
+#include "nn/plan.h"
 
 namespace soma {
 namespace {
@@ -67,6 +69,16 @@ Result<std::vector<std::string>> versions_in(const fs::path& directory) {
   return versions;
 }
 
+/// One set of weights, and for each thread what lies between its layers for a largest batch.
+Result<double> bytes_needed(const Model& model, int threads, std::int64_t max_batch) {
+  const auto resolved = resolve(model.network);
+  if (!resolved) return resolved.error();
+  const auto plan = make_plan(*resolved, max_batch, PlanFor::prediction);
+  if (!plan) return plan.error();
+  return sizeof(float) * (static_cast<double>(plan->parameter_end) +
+                          static_cast<double>(threads) * static_cast<double>(plan->activations + plan->scratch));
+}
+
 /// The first requests of a version are as fast as the later ones, and a network that has gone bad is found here.
 Result<void> warm_up(Engine& engine, std::int64_t values) {
   const std::vector<std::byte> blank(static_cast<std::size_t>(values) * sizeof(float));
@@ -81,11 +93,12 @@ Result<void> warm_up(Engine& engine, std::int64_t values) {
 
 }  // namespace
 
-Repository::Repository(fs::path source, int threads, std::int64_t max_batch, Changed changed, std::vector<std::string> required,
-                       Tell tell)
+Repository::Repository(fs::path source, int threads, std::int64_t max_batch, double room, Changed changed,
+                       std::vector<std::string> required, Tell tell)
     : source_(std::move(source)),
       threads_(threads),
       max_batch_(max_batch),
+      room_(room),
       trust_(changed),
       required_(std::move(required)),
       tell_(std::move(tell)) {}
@@ -138,14 +151,33 @@ Result<std::map<std::string, Repository::Found>> Repository::scan() const {
   return found;
 }
 
+/// Whether so many bytes more fit beside what is served.
+Result<void> Repository::check_room(const fs::path& file, double bytes) const {
+  double taken = 0;
+  for (const auto& [name, version] : table()) taken += version->memory;
+  if (bytes <= room_ - taken) return {};
+  constexpr double kMegabyte = 1e6;
+  return wrong(
+      "{}: wanted {:.1f} MB for it on {} threads, got {:.1f} MB left for models; try fewer --threads, a smaller --max-batch or "
+      "--max-memory",
+      file.string(), bytes / kMegabyte, threads_, std::max(0.0, room_ - taken) / kMegabyte);
+}
+
 Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name, const std::string& version_name,
                                                         const fs::path& file) {
   if (version_name.empty())
     return wrong("wanted {} with a number for VERSION, found none", (source_ / name / "VERSION" / kFile).string());
+  std::error_code unknown;  // what cannot be asked for its size cannot be read either
+  if (const auto size = fs::file_size(file, unknown); !unknown)
+    if (const auto fits = check_room(file, static_cast<double>(size)); !fits) return fits.error();
   TensorNames names;
   Result<Model> model = read_onnx(file, trust_, names);
   if (!model) return model.error();
   auto version = std::make_shared<ServedVersion>();
+  const auto bytes = bytes_needed(*model, threads_, max_batch_);
+  if (!bytes) return bytes.error();
+  version->memory = *bytes;
+  if (const auto fits = check_room(file, version->memory); !fits) return fits.error();
   auto first = Engine::create(*model, max_batch_);
   if (!first) return first.error();
   for (int i = 0; i < threads_; ++i) {
@@ -159,7 +191,9 @@ Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name,
   version->face.input = model->input;
   version->face.input_name = std::move(names.input);
   version->face.output_name = std::move(names.output);
-  version->face.columns = model->columns;
+  version->face.columns = source_columns(model->columns);
+  version->face.reading = data_options(*model);
+  version->face.reading.labelled = false;
   version->face.loss = model->loss;
   version->face.outputs = version->engines.front()->output_size();
   if (std::ssize(model->class_names) == version->face.outputs) version->face.labels = model->class_names;

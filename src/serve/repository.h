@@ -29,6 +29,7 @@ struct ServedVersion {
   ModelFace face;
   Model model;  ///< without its parameters: the engines have them
   std::int64_t parameters = 0;
+  double memory = 0;  ///< bytes that its engines take
   std::vector<std::unique_ptr<Engine>> engines;
   std::shared_ptr<ModelStatistics> statistics;
 };
@@ -50,7 +51,8 @@ class Repository {
   /// What an operator should read: one line each, without an end.
   using Tell = std::function<void(const std::string& line)>;
 
-  Repository(std::filesystem::path source, int threads, std::int64_t max_batch, Changed changed,
+  /// `room`: bytes that the models may take together, those that are about to be replaced among them.
+  Repository(std::filesystem::path source, int threads, std::int64_t max_batch, double room, Changed changed,
              std::vector<std::string> required, Tell tell);
   ~Repository();
   Repository(const Repository&) = delete;
@@ -64,8 +66,8 @@ class Repository {
   void stop();
 
   /// The newest version of one model, or of all there are; models whose directory has gone are unloaded. A version that cannot be
-  /// read, or answers with numbers that are not finite, leaves the old one where it was; where there is none, the newest that can
-  /// be read serves. What went wrong is told, counted, and the error of the newest.
+  /// read, has no room, or answers with numbers that are not finite, leaves the old one where it was; where there is none, the
+  /// newest that can be read serves. What went wrong is told, counted, and the error of the newest.
   void reload(Done done = {});
   void load(const std::string& name, Done done);
   void unload(const std::string& name, Done done);
@@ -101,6 +103,7 @@ class Repository {
   Result<void> bring_up(const std::string& name, const Found& found);
   Result<void> bring_up(const std::string& name, const std::string& version, const std::filesystem::path& file,
                         const std::string& problem);
+  [[nodiscard]] Result<void> check_room(const std::filesystem::path& file, double bytes) const;
   void forget_gone();
   Result<void> load_now(const std::optional<std::string>& only);
   void enqueue(std::function<Result<void>()> work, Done done);
@@ -109,6 +112,7 @@ class Repository {
   const std::filesystem::path source_;
   const int threads_;
   const std::int64_t max_batch_;
+  const double room_;
   const Changed trust_;
   const std::vector<std::string> required_;
   const Tell tell_;

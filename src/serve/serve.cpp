@@ -47,8 +47,8 @@ Result<void> check(const ServeOptions& options) {
 }  // namespace
 
 struct InferenceServer::State {
-  State(const ServeOptions& options, int threads, std::size_t memory)
-      : serving(options, threads, memory), services(static_cast<std::size_t>(threads)) {}
+  State(const ServeOptions& options, int threads, std::size_t memory, double limit)
+      : serving(options, threads, memory, limit), services(static_cast<std::size_t>(threads)) {}
   ~State() {
     serving.repository.stop();
     serving.server.reset();  // joins the threads, whose services point into the rest
@@ -67,8 +67,10 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
   if (const auto fine = check(options); !fine) return fine.error();
   const auto where = address(options.listen);
   if (!where) return where.error();
-  const std::size_t memory = options.max_memory > 0 ? options.max_memory : static_cast<std::size_t>(memory_limit() / 2);
-  auto state = std::make_unique<State>(options, options.threads > 0 ? options.threads : available_threads(), memory);
+  const std::uint64_t limit = memory_limit();
+  const std::size_t memory = options.max_memory > 0 ? options.max_memory : static_cast<std::size_t>(limit / 2);
+  auto state = std::make_unique<State>(options, options.threads > 0 ? options.threads : available_threads(), memory,
+                                       static_cast<double>(limit));
   Serving& serving = state->serving;
   if (is_loopback(where->first) || !options.hosts.empty()) serving.hosts = options.hosts;
   if (is_loopback(where->first)) serving.hosts.insert(serving.hosts.end(), {"localhost", "127.0.0.1", "[::1]"});

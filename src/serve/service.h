@@ -1,6 +1,7 @@
 // requests on one thread → answers: who is asked is decided here, what is answered in the files beside.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -25,13 +26,14 @@ namespace soma {
 
 /// What all threads of a server share.
 struct Serving {
-  Serving(const ServeOptions& options_, int threads_, std::size_t max_memory)
+  /// `limit`: bytes that the process may take. Models get what requests leave of it, a quarter at least.
+  Serving(const ServeOptions& options_, int threads_, std::size_t max_memory, double limit)
       : options(options_),
         threads(threads_),
         budget(max_memory),
         log(options.log),
-        repository(options.source, threads, options.max_batch, options.changed, options.require_models,
-                   [this](const std::string& line) { tell(line); }) {
+        repository(options.source, threads, options.max_batch, std::max(limit / 4, limit - static_cast<double>(max_memory)),
+                   options.changed, options.require_models, [this](const std::string& line) { tell(line); }) {
     for (int i = 0; i < threads; ++i) http.push_back(std::make_unique<HttpCounters>());
   }
   const ServeOptions options;

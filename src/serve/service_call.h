@@ -22,6 +22,7 @@ struct Service::Call : Job {
   InferRequest request;
   PlainSamples decoded;  // of POST /
   Floats outputs;
+  std::vector<double> scores;  // of a model that gives its samples back
 };
 
 }  // namespace soma

@@ -51,7 +51,7 @@ void Service::give_back(Call& call) noexcept {
 Result<void> Service::read_samples(Call& call) {
   const http::Exchange& exchange = *call.exchange;
   const auto read =
-      read_plain_body(exchange.body, exchange.head.content_type, call.model->version->model, serving_.budget, call.decoded);
+      read_plain_body(exchange.body, exchange.head.content_type, call.model->version->face, serving_.budget, call.decoded);
   if (!read) return read;
   call.layout = call.decoded.layout;
   call.samples = call.decoded.data;
@@ -163,19 +163,27 @@ void Service::change(http::Exchange& exchange, bool load) {
   load ? serving_.repository.load(name, std::move(done)) : serving_.repository.unload(name, std::move(done));
 }
 
-/// One line per sample: its class. Whoever asks for JSON gets more of it.
+/// One line per sample. Whoever asks for JSON gets more of it.
 void Service::finish_plain(Call& call) {
   http::Exchange& exchange = *call.exchange;
   ModelCounters& counters = *call.model->counters;
   const auto time = http::Clock::now() - exchange.arrived;
-  const bool finite = std::all_of(call.outputs.begin(), call.outputs.end(), [](float value) { return std::isfinite(value); });
+  bool finite = std::all_of(call.outputs.begin(), call.outputs.end(), [](float value) { return std::isfinite(value); });
+  call.scores.clear();
+  if (call.model->version->model.task == Task::reconstruct) {
+    Engine& engine = call.model->batcher->engine();
+    const std::int64_t sample =
+        engine.sample_size() * static_cast<std::int64_t>(call.layout == Layout::bytes ? 1 : sizeof(float));
+    for (std::int64_t row = 0; row < call.count; ++row)
+      call.scores.push_back(
+          engine.score(call.samples + row * sample, call.layout, call.outputs.data() + row * engine.output_size()));
+    finite = finite && std::all_of(call.scores.begin(), call.scores.end(), [](double score) { return std::isfinite(score); });
+  }
   (finite ? counters.success : counters.failure).add(time);
   counters.request_time.observe(time);
   const bool json = finite && exchange.head.accept.find("application/json") != std::string_view::npos;
-  if (json)
-    write_plain_json(call.model->version->model, call.model->version->face, call.outputs, call.count, exchange.reply);
-  else if (finite)
-    write_plain_text(call.model->version->model, call.outputs, call.count, exchange.reply);
+  const PlainAnswers answers = {call.model->version->model, call.model->version->face, call.outputs, call.scores, call.count};
+  if (finite) json ? write_plain_json(answers, exchange.reply) : write_plain_text(answers, exchange.reply);
   give_back(call);
   if (!finite) return send_error(exchange, 400, "serve: the model's answer to this is not finite: no class; try other numbers");
   exchange.send(200, json ? "application/json" : "text/plain; charset=utf-8");

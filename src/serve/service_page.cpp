@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <cmath>
 
+#include "serve/plain_answer.h"
 #include "serve/service_call.h"
 #include "serve/web.h"
 
@@ -32,22 +32,15 @@ std::size_t number_in_query(std::string_view target, std::string_view name, std:
   return otherwise;
 }
 
-/// Four significant digits: enough to draw. What is not finite becomes null.
-void append_values(http::Buffer& body, std::span<const float> values) {
-  body.append('[');
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) body.append(',');
-    if (!std::isfinite(values[i])) {
-      body.append("null");
-      continue;
-    }
-    char* to = body.room(32);
-    body.commit(static_cast<std::size_t>(std::to_chars(to, to + 32, values[i], std::chars_format::general, 4).ptr - to));
+/// Four significant digits: enough to draw, and half as long in JSON.
+std::vector<float> drawn(std::vector<float> values) {
+  for (float& value : values) {
+    char text[32];
+    const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::general, 4).ptr;
+    std::from_chars(text, end, value);
   }
-  body.append(']');
+  return values;
 }
-
-void append_shape(http::Buffer& body, const Shape& shape) { body.append(fmt::format("[{}]", fmt::join(shape, ","))); }
 
 }  // namespace
 
@@ -74,38 +67,25 @@ void Service::activations(http::Exchange& exchange, Call& call) {
   engine.fill(0, call.samples, 1, call.layout);
   const std::span<const float> y(engine.run(1), static_cast<std::size_t>(engine.output_size()));
   read_output(model.version->model, y, prediction_);
-  const auto label = static_cast<std::size_t>(prediction_.label);
-  const std::vector<std::string>& names = model.version->model.class_names;
-
-  http::Buffer& body = exchange.reply;
-  body.append("{\"model\":");
-  append_json(body, model.version->face.name);
-  body.append(",\"version\":");
-  append_json(body, model.version->face.version);
-  body.append(fmt::format(",\"label\":{},\"class\":", label));
-  append_json(body, label < names.size() ? std::string_view(names[label]) : std::string_view());
-  body.append(",\"probabilities\":");
-  append_values(body, prediction_.probabilities);
-  body.append(",\"input\":{\"shape\":");
-  const LayerActivation input = engine.input_activation();
-  append_shape(body, input.shape);
-  body.append(",\"values\":");
-  append_values(body, input.values);
-  body.append("},\"layers\":[");
-  const std::size_t most = number_in_query(exchange.head.target, "layers", SIZE_MAX);
   std::vector<LayerActivation> layers = engine.activations();
-  for (std::size_t i = 0; i < std::min(most, layers.size()); ++i) {
-    body.append(i > 0 ? ",{\"name\":" : "{\"name\":");
-    append_json(body, layers[i].name);
-    body.append(",\"kind\":");
-    append_json(body, layers[i].kind);
-    body.append(",\"shape\":");
-    append_shape(body, layers[i].shape);
-    body.append(",\"values\":");
-    append_values(body, layers[i].values);
-    body.append('}');
-  }
-  body.append("]}");
+  const std::size_t most = number_in_query(exchange.head.target, "layers", SIZE_MAX);
+  layers.resize(std::min(most, layers.size()));
+  const LayerActivation input = engine.input_activation();
+  if (model.version->model.task == Task::reconstruct)
+    prediction_.score = engine.score(call.samples, call.layout, prediction_.values.data());
+
+  JsonWriter json(exchange.reply);
+  json.open('{').field("model", model.version->face.name).field("version", model.version->face.version);
+  write_answer(json, model.version->model, prediction_);
+  json.key("input").open('{').list("shape", input.shape).list("values", drawn(input.values)).close('}').key("layers").open('[');
+  for (const LayerActivation& layer : layers)
+    json.open('{')
+        .field("name", layer.name)
+        .field("kind", layer.kind)
+        .list("shape", layer.shape)
+        .list("values", drawn(layer.values))
+        .close('}');
+  json.close(']').close('}');
   give_back(call);
   exchange.send(200, "application/json");
 }

@@ -49,10 +49,16 @@ std::size_t memory_to_read_table(std::string_view text) {
 Result<void> read_table(std::string_view text, std::string_view who, const DataOptions& options, bool made, http::Budget& budget,
                         Floats& values) {
   const http::Charge charge(budget, memory_to_read_table(text));
-  DataOptions rows = options;
-  rows.labelled = false;
-  if (made) rows.header = true;
-  const Result<Dataset> read = parse_samples(text, who, rows);
+  const auto parse = [&] {
+    if (!made) return parse_samples(text, who, options);
+    DataOptions exact = options;
+    exact.header = true;
+    exact.delimiter = ",";
+    exact.decimal = ".";
+    exact.encoding = "utf-8";
+    return parse_samples(text, who, exact);
+  };
+  const Result<Dataset> read = parse();
   if (read) return values.insert(values.end(), read->floats.begin(), read->floats.end()), Result<void>();
   if (!made) return read.error();
   // "who:LINE:COLUMN: what" of a text that nobody wrote: the line is a row and one more, the column says nothing.

@@ -28,8 +28,9 @@ class TableText {
   bool begun_ = false;
 };
 
-/// Appends all rows to `values`; errors begin with `who` and name row and column. `made`: the text is a TableText's, whose first
-/// line does not count. What reading takes is counted in `budget` meanwhile.
+/// Appends all rows to `values`, NaN for a cell without a value where `options` lets it be; errors begin with `who` and name row
+/// and column. `made`: the text is a TableText's, whose first line does not count. What reading takes is counted in `budget`
+/// meanwhile.
 [[nodiscard]] Result<void> read_table(std::string_view text, std::string_view who, const DataOptions& options, bool made,
                                       http::Budget& budget, Floats& values);
 

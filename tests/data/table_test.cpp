@@ -135,6 +135,29 @@ TEST(Table, AModelsColumnsAreFoundByNameOrPlace) {
   EXPECT_THAT(labelled->floats, ElementsAre(4, 0, 3, 1));
 }
 
+TEST(Table, RowsForAModelAreReadAsTheyAreMeantOrNotAtAll) {
+  DataOptions options;
+  options.columns = {{"alpha", {}}, {"beta", {}}, {"gamma", {}}};
+  options.class_names = {"down", "up"};
+  options.labelled = false;
+  const auto floats = [&](std::string_view text) {
+    const Result<Dataset> data = table(text, options);
+    EXPECT_TRUE(data.ok()) << message(data);
+    return data.ok() ? data->floats : std::vector<float>();
+  };
+  EXPECT_THAT(floats("1,2,3,up\n4,5,6,\n"), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(floats("0,1,2\n3,4,5\n"), ElementsAre(0, 1, 2, 3, 4, 5));  // counting, and yet no header
+  EXPECT_THAT(floats("gamma,beta,alpha,kind\n3,2,1,new\n"), ElementsAre(1, 2, 3));
+  EXPECT_EQ(message(table("1,000,2,3\n", options)), "t.csv:1:9: label '3': wanted 'down' or 'up'");
+  EXPECT_EQ(message(table("Gamma,Beta,Alpha\n3,2,1\n", options)), "t.csv:1:1: no column 'alpha'; did you mean 'Alpha'?");
+  EXPECT_EQ(message(table("1,x,3\n", options)), "t.csv:1:3: column 'beta': wanted a number, got 'x'");
+  options.columns = {{"colour", {"blue", "red"}}, {"size", {"big", "small"}}};
+  EXPECT_THAT(floats("red,big\nblue,small\n"), ElementsAre(1, 0, 0, 1));  // no word comes again
+  EXPECT_EQ(message(table("Colour,Size\nred,big\n", options)), "t.csv:1:1: no column 'colour'; did you mean 'Colour'?");
+  options.columns = {{"0", {}}, {"1", {}}};  // of a table without names: any header will do
+  EXPECT_THAT(floats("width,height\n3,4\n"), ElementsAre(3, 4));
+}
+
 TEST(Table, UnlabelledRowsAreAllInput) {
   DataOptions options;
   options.labelled = false;

@@ -1,8 +1,8 @@
 # strangers → soma serve: mutated requests cut anywhere, hostile uploads, a proxy that opens one path. It answers, or refuses, and lives.
 #
-#   tests/serve/assault.py SOMA MODEL REQUESTS [--minutes N] [--uploaders N] [--memory MIB] [--proxy]
+#   tests/serve/assault.py SOMA MODELS REQUESTS [--minutes N] [--uploaders N] [--memory MIB] [--proxy]
 #
-# REQUESTS is a directory of whole requests, one a file (build/dev/tests/serve/write_requests DIR writes them). --memory runs the
+# MODELS is what assault_models makes. REQUESTS is a directory of whole requests, one a file (build/dev/tests/serve/write_requests DIR writes them). --memory runs the
 # server in a control group with that limit (takes root). --proxy sends them through nginx with only /v2/health/ open.
 import argparse
 import json

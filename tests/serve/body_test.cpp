@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "model/zoo.h"
+#include "serve/body_cases.h"
 #include "serve/client.h"
 #include "soma/model.h"
 
@@ -40,6 +41,26 @@ TestServer table(bool words) {
   return TestServer(model);
 }
 
+TEST(Body, GivesEachKnownCaseItsAnswer) {
+  Model picture = make_model({1, 28, 28}, {{.name = "flat", .layer = Flatten{}}, {.name = "out", .layer = Linear{.out = 3}}});
+  picture.class_names = {"a", "b", "c"};
+  Model row = make_model({4}, {{.name = "out", .layer = Linear{.out = 3}}});
+  row.class_names = {"x", "y", "z"};
+  row.columns = {{"a", {}}, {"b", {}}, {"c", {}}, {"d", {}}};
+  const TestServer pictures(picture), rows(row);
+  const auto ask = [&](Served served, const std::string& body, const std::string& fields) {
+    return (served == Served::picture ? pictures : rows).call("POST", "/", body, "Accept: application/json\r\n" + fields);
+  };
+  for (const BodyCase& each : body_cases()) {
+    const Answer answer = ask(each.served, each.body, each.fields);
+    EXPECT_EQ(answer.status, each.status) << each.name << ": " << answer.body;
+    if (each.same) {  // all of it: the probabilities, too
+      EXPECT_EQ(answer.body, ask(each.served, each.served == Served::picture ? picture_bytes() : table_row(), "").body)
+          << each.name;
+    }
+  }
+}
+
 TEST(Body, IsWhatItsTypeSays) {
   const TestServer server;
   const std::string want = server.call("POST", "/", kPicture, type("application/octet-stream")).body;
@@ -53,7 +74,7 @@ TEST(Body, IsWhatItsTypeSays) {
   std::string numbers;
   for (const char c : kPicture) numbers += (numbers.empty() ? "" : ",") + std::to_string(static_cast<unsigned char>(c));
   EXPECT_EQ(server.call("POST", "/", numbers).body, want);
-  EXPECT_EQ(server.call("POST", "/", "[[[" + numbers + "]]]").body, want);
+  EXPECT_EQ(server.call("POST", "/", "[[" + numbers + "]]").body, want);
   EXPECT_EQ(server.call("POST", "/", "[" + numbers + "]", type("Application/JSON; charset=utf-8")).body, want);
 }
 
@@ -135,6 +156,8 @@ TEST(Body, RowsMayHoldWordsAndNames) {
   refused(R"({"season":"spring","temp":1e39})", "float32");
   refused(R"({"season":["spring"],"temp":1})", "'season'");
   refused(R"({"season":"spring","temp":true})", "true");
+  refused(R"({"season":1,"temp":1})", "'season'");
+  refused(R"([1,1])", "'season'");
   refused(R"(["spring"])", "2 values");
   refused(R"([[["spring",5]]])", "nesting");
   refused("5", "alone");
@@ -174,6 +197,130 @@ TEST(Body, AnswersInJsonWhoAsksForIt) {
   EXPECT_NEAR(sum, 1, 1e-6);
   const TestServer rows = table(false);
   EXPECT_EQ(rows.call("POST", "/", "1,1,1,1\n-1,0,0,0\n", "Accept: application/json\r\n").json()[1]["class"], "low");
+}
+
+/// A word and a number → "low" or "high" by the sign of the sum; gaps become spring and 5.
+Model with_gaps() {
+  Model model = make_model({2}, {{.name = "out", .layer = Linear{.out = 2}}},
+                           {.steps = {{.kind = PreprocessKind::impute, .fill = {1, 5}}}});
+  model.name = "gaps";
+  model.class_names = {"low", "high"};
+  model.columns = {{"season", {"autumn", "spring"}}, {"temp", {}}};
+  for (Tensor& tensor : model.parameters)
+    for (std::size_t i = 0; i < tensor.values.size(); ++i)
+      tensor.values[i] = tensor.values.size() == 2 ? 0.0F : (i < 2 ? -1.0F : 1.0F);
+  return model;
+}
+
+TEST(Body, GapsGetWhatTheModelFillsThemWith) {
+  const TestServer server(with_gaps());
+  const auto probabilities = [&](const std::string& body) {
+    return server.call("POST", "/", body, "Accept: application/json\r\n").body;
+  };
+  const std::string want = probabilities("spring,5");
+  for (const std::string body : {"spring,", ",5", ",", "season,temp\nspring,NA", R"({"season":"spring"})", R"({"temp":5})", "{}",
+                                 R"({"season":null,"temp":null})", R"(["spring",null])"})
+    EXPECT_EQ(probabilities(body), want) << body;
+  EXPECT_EQ(server.call("POST", "/", "season\nspring").status, 400);  // a header without temp is of another table
+  const std::string cells = R"({"inputs":[{"name":"input","shape":[2,2],"datatype":"BYTES","data":["spring","","","-9"]}],)"
+                            R"("outputs":[{"name":"output","parameters":{"classification":1}}]})";
+  const json outputs = server.call("POST", "/v2/models/gaps/infer", cells).json()["outputs"];
+  EXPECT_TRUE(outputs[0]["data"][0].get<std::string>().ends_with(":1:high"));
+  EXPECT_TRUE(outputs[0]["data"][1].get<std::string>().ends_with(":0:low"));
+}
+
+TEST(Body, ARowThatMayMeanAnotherIsRefused) {
+  Model model = make_model({3}, {{.name = "out", .layer = Linear{.out = 2}}});
+  model.class_names = {"down", "up"};
+  model.label_name = "kind";
+  model.columns = {{"alpha", {}}, {"beta", {}}, {"gamma", {}}};
+  const TestServer server(model);
+  EXPECT_EQ(server.call("POST", "/", "1,2,3\n").status, 200);
+  EXPECT_EQ(server.call("POST", "/", "1,2,3,up\n").status, 200);
+  EXPECT_EQ(server.call("POST", "/", "gamma,beta,alpha,extra\n3,2,1,0\n").body, server.call("POST", "/", "1,2,3\n").body);
+  const auto refused = [&](const std::string& body, const std::string& says) {
+    const Answer answer = server.call("POST", "/", body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_NE(answer.body.find(says), std::string::npos) << answer.body;
+  };
+  refused("Gamma,Beta,Alpha\n3,2,1\n", "no column 'alpha'");
+  refused("c,b,a\n3,2,1\n", "no column 'alpha'");
+  refused("1,000,2,3\n", "label '3'");
+  refused("1,2,x\n", "column 'gamma'");
+  refused("alpha,beta\n1,2\n", "no column 'gamma'");
+
+  Model words = make_model({2}, {{.name = "out", .layer = Linear{.out = 2}}});
+  words.class_names = {"down", "up"};
+  words.columns = {{"colour", {"blue", "red"}}, {"size", {"big", "small"}}};
+  const TestServer said(words);
+  const std::string both = said.call("POST", "/", "red,big").body + "\n" + said.call("POST", "/", "blue,small").body;
+  EXPECT_EQ(said.call("POST", "/", "red,big\nblue,small\n").body, both);  // no word comes again: and yet no header
+  EXPECT_EQ(said.call("POST", "/", "Colour,Size\nred,big\n").status, 400);
+}
+
+TEST(Body, DatesComeAsTheyAreWritten) {
+  Model model = make_model({5}, {{.name = "out", .layer = Linear{.out = 2}}});
+  model.class_names = {"down", "up"};
+  model.columns = {{"when.year", {}, "year"},
+                   {"when.month", {}, "month"},
+                   {"when.weekday", {}, "weekday"},
+                   {"when.hour", {}, "hour"},
+                   {"size", {}}};
+  const TestServer server(model);
+  const std::string want = server.call("POST", "/", "2024-03-31,5\n", "Accept: application/json\r\n").body;
+  for (const std::string body : {R"({"when":"2024-03-31","size":5})", R"(["31.03.2024",5])", "size,when\n5,2024-03-31\n"})
+    EXPECT_EQ(server.call("POST", "/", body, "Accept: application/json\r\n").body, want) << body;
+  EXPECT_EQ(server.call("POST", "/", R"({"when":"soon","size":5})").status, 400);
+  const json face = server.call("GET", "/v2/models/made-for-a-test").json();
+  EXPECT_EQ(json::parse(face["inputs"][0]["parameters"]["columns"].get<std::string>()),
+            json::parse(R"([{"name":"when","kind":"date"},{"name":"size","kind":"number"}])"));
+  const std::string cells = R"({"inputs":[{"name":"input","shape":[1,2],"datatype":"BYTES","data":["2024-03-31","5"]}]})";
+  EXPECT_EQ(server.call("POST", "/v2/models/made-for-a-test/infer", cells).status, 200);
+}
+
+/// Three numbers through a layer that leaves them as they are, or takes two of them.
+Model identity(Task task, std::int64_t outputs) {
+  Model model = make_model({3}, {{.name = "out", .layer = Linear{.out = outputs}}});
+  model.task = task;
+  model.class_names = {};
+  model.loss.kind = task == Task::labels ? LossConfig::Kind::binary_cross_entropy : LossConfig::Kind::quadratic;
+  model.columns = {{"p", {}}, {"q", {}}, {"r", {}}};
+  for (Tensor& tensor : model.parameters)
+    for (std::size_t i = 0; i < tensor.values.size(); ++i)
+      tensor.values[i] = tensor.values.size() > 3 && i % 3 == i / 3 ? 1.0F : 0.0F;
+  return model;
+}
+
+TEST(Body, ValuesLabelsAndScoresAreSaidByTheirNames) {
+  const std::string accept = "Accept: application/json\r\n";
+  Model values = identity(Task::values, 2);
+  values.target_names = {"price", "rent"};
+  const TestServer numbers(values);
+  EXPECT_EQ(numbers.call("POST", "/", "1.5,-2,9\n3,4,9\n").body, "price 1.5, rent -2\nprice 3, rent 4");
+  EXPECT_EQ(numbers.call("POST", "/", R"({"p":1.5,"q":-2,"r":0})", accept).json(),
+            json::parse(R"({"model":"made-for-a-test","version":"1","values":[1.5,-2.0],"names":["price","rent"]})"));
+
+  Model labels = identity(Task::labels, 2);
+  labels.target_names = {"heavy", "rare"};
+  const TestServer holds(labels);
+  EXPECT_EQ(holds.call("POST", "/", "0,-9,0\n-9,-9,0\n").body, "heavy 0.5\nnone");
+  const json said = holds.call("POST", "/", "9,9,0\n", accept).json();
+  EXPECT_EQ(said["labels"], json({"heavy", "rare"}));
+  EXPECT_EQ(said["names"], json({"heavy", "rare"}));
+  EXPECT_EQ(said["probabilities"].size(), 2U);
+
+  Model itself = identity(Task::reconstruct, 3);
+  itself.preprocess.steps = {{.kind = PreprocessKind::divide, .offset = {0}, .divisor = {2}}};
+  for (Tensor& tensor : itself.parameters)
+    if (tensor.values.size() == 9) tensor.values[0] = 0;  // what p says is lost
+  const TestServer odd(itself);
+  EXPECT_EQ(odd.call("POST", "/", "6,1,1\n0,5,5\n").body, "3\n0");
+  const json score = odd.call("POST", "/", "6,1,1\n", accept).json();
+  EXPECT_EQ(score["score"], 3.0);
+  EXPECT_EQ(score["values"], json({0.0, 0.5, 0.5}));
+  const json seen = odd.call("POST", "/soma/models/made-for-a-test/activations", "6,1,1\n").json();
+  EXPECT_EQ(seen["score"], 3.0);
+  EXPECT_EQ(seen["input"]["values"], json({3.0, 0.5, 0.5}));
 }
 
 }  // namespace

@@ -2,10 +2,12 @@
 import asyncio
 import json
 import os
+import signal
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -252,13 +254,34 @@ class OpenInference(unittest.TestCase):
         self.assertEqual(refused.exception.status_code, 404)
 
 
+class PlainClients(unittest.TestCase):
+    """What people have at hand: curl, and Python without packages. Both say application/x-www-form-urlencoded unasked."""
+
+    def test_raw_pixels(self):
+        pixels = x[0].astype(np.uint8).tobytes()
+        self.assertEqual(len(pixels), 784)
+        digit = str(want[0].argmax())
+        file = os.path.join(scratch.name, "digit.raw")
+        with open(file, "wb") as to:
+            to.write(pixels)
+        address = f"http://{server.address}/"
+        said = subprocess.run(["curl", "-sS", "--fail", "--data-binary", f"@{file}", address], capture_output=True, text=True, check=True)
+        self.assertEqual(said.stdout, digit)
+        said = subprocess.run(["curl", "-sS", "--fail", "-F", f"picture=@{file}", address], capture_output=True, text=True, check=True)
+        self.assertEqual(said.stdout, digit)
+        self.assertEqual(urllib.request.urlopen(address, data=pixels).read().decode(), digit)
+
+
 class Tls(unittest.TestCase):
-    def setUp(self):
-        self.certificate, key = (os.path.join(scratch.name, name) for name in ("certificate.pem", "key.pem"))
+    def make_certificate(self):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", self.certificate],
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.key, "-out", self.certificate],
                        check=True, stderr=subprocess.DEVNULL)
-        self.server = Server(os.path.join(scratch.name, "repository", "digits", "1"), "--tls-certificate", self.certificate, "--tls-key", key)
+
+    def setUp(self):
+        self.certificate, self.key, self.token = (os.path.join(scratch.name, name) for name in ("certificate.pem", "key.pem", "token"))
+        self.make_certificate()
+        self.server = Server(os.path.join(scratch.name, "repository", "digits", "1"), "--tls-certificate", self.certificate, "--tls-key", self.key)
         self.trusting = ssl.create_default_context(cafile=self.certificate)
 
     def tearDown(self):
@@ -273,6 +296,53 @@ class Tls(unittest.TestCase):
         with triton.InferenceServerClient(self.server.address, ssl=True, ssl_context_factory=lambda: self.trusting) as client:
             name = client.get_model_repository_index()[0]["name"]
             np.testing.assert_array_equal(client.infer(name, [tensor()]).as_numpy("output"), want)
+
+    def test_a_signal_renews_certificate_and_token(self):
+        self.server.stop()
+        with open(self.token, "w") as file:
+            file.write("first\n")
+        self.server = Server(os.path.join(scratch.name, "repository", "digits", "1"), "--tls-certificate", self.certificate, "--tls-key", self.key,
+                             "--token-file", self.token)
+
+        def status(context, token):
+            request = urllib.request.Request(f"https://{self.server.address}/v2", headers={"Authorization": f"Bearer {token}"})
+            try:
+                with urllib.request.urlopen(request, context=context) as answer:
+                    return answer.status
+            except urllib.error.HTTPError as error:
+                return error.code
+        old = self.trusting
+        self.assertEqual((status(old, "first"), status(old, "second")), (200, 401))
+        self.make_certificate()
+        with open(self.token, "w") as file:
+            file.write("second\n")
+        new = ssl.create_default_context(cafile=self.certificate)
+        self.server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if status(new, "second") == 200:
+                    break
+            except urllib.error.URLError:  # still the old certificate
+                pass
+            time.sleep(0.05)
+        self.assertEqual((status(new, "second"), status(new, "first")), (200, 401))
+        with self.assertRaises(urllib.error.URLError):
+            status(old, "second")
+        with open(self.key, "w") as file:  # what cannot be read leaves what was there
+            file.write("nothing\n")
+        self.server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        self.assertEqual(status(new, "second"), 200)
+
+    def test_an_encrypted_key_is_an_error_and_nobody_is_asked(self):
+        locked = os.path.join(scratch.name, "locked.pem")
+        subprocess.run(["openssl", "pkey", "-in", self.key, "-aes256", "-passout", "pass:secret", "-out", locked], check=True)
+        done = subprocess.run([SOMA, "serve", scratch.name + "/repository", "--listen", "127.0.0.1:0", "--tls-certificate", self.certificate,
+                               "--tls-key", locked], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn("the key without a password", done.stderr)
 
     def test_refuses_what_is_not_tls_or_too_old(self):
         with self.assertRaises(urllib.error.URLError):

@@ -5,6 +5,16 @@ namespace soma::test {
 
 using namespace std::string_literals;
 
+namespace {
+
+std::string deep_objects() {
+  std::string text;
+  for (int i = 0; i < 40000; ++i) text += "{\"a\":";
+  return text + "1" + std::string(40000, '}');
+}
+
+}  // namespace
+
 // clang-format off
 const std::vector<InferCase>& infer_cases() {
   static const std::vector<InferCase> cases = {
@@ -123,6 +133,7 @@ const std::vector<InferCase>& infer_cases() {
       {"Timeout1", "{\"inputs\": [{\"name\": \"input\", \"shape\": [1, 4], \"datatype\": \"FP32\", \"data\": [5.1, 3.5, 1.4, 0.2]}], \"parameters\": {\"timeout\": -1}}"s, "", 400},
       {"Timeout15", "{\"inputs\": [{\"name\": \"input\", \"shape\": [1, 4], \"datatype\": \"FP32\", \"data\": [5.1, 3.5, 1.4, 0.2]}], \"parameters\": {\"timeout\": 1.5}}"s, "", 400},
       {"Timeout18446744073709551616", "{\"inputs\": [{\"name\": \"input\", \"shape\": [1, 4], \"datatype\": \"FP32\", \"data\": [5.1, 3.5, 1.4, 0.2]}], \"parameters\": {\"timeout\": 18446744073709551616}}"s, "", 400},
+      {"TimeoutOfAMicrosecond", "{\"inputs\": [{\"name\": \"input\", \"shape\": [1, 4], \"datatype\": \"FP32\", \"data\": [5.1, 3.5, 1.4, 0.2]}], \"parameters\": {\"timeout\": 1}}"s, "", 504},
       {"Timeout5", "{\"inputs\": [{\"name\": \"input\", \"shape\": [1, 4], \"datatype\": \"FP32\", \"data\": [5.1, 3.5, 1.4, 0.2]}], \"parameters\": {\"timeout\": \"5\"}}"s, "", 400},
       {"TrailingGarbage", "{\"inputs\": [{\"name\": \"input\", \"shape\": [1, 4], \"datatype\": \"FP32\", \"data\": [5.1, 3.5, 1.4, 0.2]}]}x"s, "", 400},
       {"TrailingWs", "{\"inputs\": [{\"name\": \"input\", \"shape\": [1, 4], \"datatype\": \"FP32\", \"data\": [5.1, 3.5, 1.4, 0.2]}]}\x0d\x0a\x0d\x0a"s, "", 200},
@@ -131,7 +142,7 @@ const std::vector<InferCase>& infer_cases() {
       {"Utf16", "\xff\xfe{\x00\"\x00i\x00n\x00p\x00u\x00t\x00s\x00\"\x00:\x00 \x00[\x00{\x00\"\x00n\x00""a\x00m\x00""e\x00\"\x00:\x00 \x00\"\x00i\x00n\x00p\x00u\x00t\x00\"\x00,\x00 \x00\"\x00s\x00h\x00""a\x00p\x00""e\x00\"\x00:\x00 \x00[\x00""1\x00,\x00 \x00""4\x00]\x00,\x00 \x00\"\x00""d\x00""a\x00t\x00""a\x00t\x00y\x00p\x00""e\x00\"\x00:\x00 \x00\"\x00""F\x00P\x00""3\x00""2\x00\"\x00,\x00 \x00\"\x00""d\x00""a\x00t\x00""a\x00\"\x00:\x00 \x00[\x00""5\x00.\x00""1\x00,\x00 \x00""3\x00.\x00""5\x00,\x00 \x00""1\x00.\x00""4\x00,\x00 \x00""0\x00.\x00""2\x00]\x00}\x00]\x00}\x00"s, "", 400},
       {"Utf8Id", "{\"id\":\"\xe6\x95\xb0\xe5\xad\x97\xe2\x9c\x93\",\"inputs\":[{\"name\":\"input\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":[5.1,3.5,1.4,0.2]}]}"s, "", 200},
       {"DeepInputs", "{\"inputs\":" + std::string(100000, '['), "", 400},
-      {"DeepObjects", std::string(2, '{') + std::string(1000, '['), "", 400},
+      {"DeepObjects", deep_objects(), "", 400},
   };
   return cases;
 }

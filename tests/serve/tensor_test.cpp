@@ -60,8 +60,9 @@ TEST(Tensors, TablesSpeakInWords) {
   model.columns = {{"season", {"autumn", "spring"}}, {"temp", {}}};
   const TestServer server(model);
   const json described = server.call("GET", "/v2/models/table").json();
-  EXPECT_EQ(json::parse(described["inputs"][0]["parameters"]["columns"].get<std::string>()),
-            json::parse(R"([{"name":"season","categories":["autumn","spring"]},{"name":"temp"}])"));
+  EXPECT_EQ(
+      json::parse(described["inputs"][0]["parameters"]["columns"].get<std::string>()),
+      json::parse(R"([{"name":"season","kind":"words","categories":["autumn","spring"]},{"name":"temp","kind":"number"}])"));
   EXPECT_EQ(json::parse(described["outputs"][0]["parameters"]["classes"].get<std::string>()), json({"low", "high"}));
   EXPECT_EQ(server.call("GET", "/soma/status").json()["models"][0]["columns"][0]["categories"][1], "spring");
   const auto ask = [&](const std::string& data, const std::string& shape = "[1,2]", const std::string& type = "BYTES") {

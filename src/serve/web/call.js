@@ -5,7 +5,7 @@ let token = sessionStorage.getItem(KEY) ?? "";
 
 /** Throws an Error with the server's own words; one whose `status` is 401 wants another token. */
 export async function call(path, options = {}) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   const reply = await fetch(path, { ...options, headers });
   const answer = await reply.json();
   if (reply.ok) return answer;

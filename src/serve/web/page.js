@@ -15,7 +15,7 @@ const MAPS_EVERY = 150; // ms: feature maps are large, probabilities are not
 
 const element = (id) => document.getElementById(id);
 const answer = new Answer(element("bars"), element("digit"), element("verdict"));
-answer.expect([..."0123456789"]);
+answer.expect({ classes: [..."0123456789"] });
 
 let model = null;  // {name, input, classes, …} of the status
 let alone = true;  // no other model is served: POST / is this one
@@ -38,8 +38,7 @@ const asker = new Asker((reply, times) => {
   tell("asking", null);
   if (reply.layers?.length > 0) showMaps(element("maps"), reply.layers);
   if (ink.empty && isPicture()) return;
-  if (reply.probabilities.length === answer.classes.length) answer.show(reply.probabilities, final);
-  else answer.showClass(reply.class, reply.probabilities[0]);
+  answer.show(reply, final);
   element("took").textContent = milliseconds(times[times.length - 1]);
   element("median").textContent = milliseconds([...times].sort((a, b) => a - b)[Math.floor(times.length / 2)]);
   spark(element("latencies"), times);
@@ -99,7 +98,7 @@ function choose(chosen) {
   tell("asking", null);
   const other = chosen.name !== model?.name || chosen.version !== model?.version;
   model = chosen;
-  answer.expect(model.classes ?? []);
+  if (other) answer.expect(model);
   document.querySelector(".frame").hidden = document.querySelector(".tools").hidden = element("keys").hidden = !isPicture();
   element("numbers").hidden = isPicture();
   element("title").textContent = isMnist() ? "Draw a digit." : isPicture() ? "Draw something." : "Ask it something.";
