@@ -57,6 +57,25 @@ struct FilterSegments {
   }
 };
 
+/// c(pixels, n) = bias + Σ over the filter: one row of output pixels for one group. g carries m, n, a, a_row, b, b_panel, c,
+/// c_row, bias.
+template <class T>
+void convolve_row(const Run<T>& run, const Conv2d& conv, const FilterSegments& filter, std::int64_t image_row, std::int64_t pixel,
+                  Gemm<T> g) {
+  g.a_segments = filter.offsets.data();
+  g.segments = std::min(kSegments, filter.runs.count);
+  g.depth = filter.runs.depth;
+  run.kernels.gemm(g);
+  for (std::int64_t first = kSegments; first < filter.runs.count; first += kSegments) {
+    Segments segments;
+    g.b += g.segments * g.depth * kPanel;
+    g.segments = filter.fill(segments, first, conv, image_row, pixel);
+    g.a_segments = segments.data();
+    g.accumulate = true;
+    run.kernels.gemm(g);
+  }
+}
+
 /// Rows of windows: how many units a sample's output is cut into.
 inline std::int64_t units_of(const ConvStep& s, const Extent& y) { return s.pool ? y.h : s.out.h; }
 
@@ -65,5 +84,9 @@ inline std::int64_t forward_operations(const ConvStep& s, const Parameter& w) { 
 /// dW (+)= and db (+)=, for dy behind activation and pooling: convolution_weights.cpp.
 template <class T>
 void weight_gradient(const ConvStep& step, const Run<T>& run);
+
+/// dx =, for dy behind activation and pooling: convolution_input.cpp.
+template <class T>
+void input_gradient(const ConvStep& step, const Run<T>& run);
 
 }  // namespace soma

@@ -211,8 +211,12 @@ class Planner {
     }
 
     step.padded = {step.in.h + 2 * layer.padding_h, step.in.w + 2 * layer.padding_w, step.in.c};
-    const std::int64_t reach_h = layer.dilation_h * (layer.kernel_h - 1), reach_w = layer.dilation_w * (layer.kernel_w - 1);
-    step.spread = {step.in.h + 2 * layer.padding_h + reach_h, step.in.w + 2 * layer.padding_w + reach_w, step.out.c};
+    const auto margined = [](std::int64_t in, std::int64_t out, std::int64_t reach, std::int64_t padding, std::int64_t stride) {
+      return reach / stride + std::max(out, (in - 1 + padding) / stride + 1);
+    };
+    step.spread = {margined(step.in.h, step.out.h, layer.dilation_h * (layer.kernel_h - 1), layer.padding_h, layer.stride_h),
+                   margined(step.in.w, step.out.w, layer.dilation_w * (layer.kernel_w - 1), layer.padding_w, layer.stride_w),
+                   step.out.c};
     const std::int64_t rows = (step.pool ? step.pool->size_h : step.out.h) * step.out.w;
     const std::int64_t pooled = step.pool ? aligned<float>(rows * step.out.c) : 0;
     want_scratch(aligned<float>(step.padded.size()) + pooled);

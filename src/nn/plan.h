@@ -104,7 +104,7 @@ struct ConvStep {
   std::int64_t partial = -1;             ///< offset of the pieces' gradients, and of one more, in the arena of partial sums
   std::int64_t flipped = -1;             ///< weights as the input gradient reads them, in the arena of partial sums
   Extent padded;                         ///< x with its padding; equal to `in` without any
-  Extent spread;                         ///< dy with stride − 1 zeros between rows and columns, and margins
+  Extent spread;                         ///< dy with the margins that the input gradient reads
 };
 
 struct PoolStep {
