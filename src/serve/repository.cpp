@@ -217,7 +217,7 @@ Result<void> Repository::bring_up(const std::string& name, const Found& found) {
       break;
     }
     failures_.fetch_add(1, std::memory_order_relaxed);
-    tell_(up.error().message);
+    failed_.push_back(up.error().message);
     if (first) first = up;
     const std::lock_guard lock(mutex_);
     const auto entry = entries_.find(name);
@@ -293,6 +293,9 @@ Result<void> Repository::load_now(const std::optional<std::string>& only) {
     if (only && !single && name != *only) continue;
     if (auto up = bring_up(name, version); !up && first) first = up;
   }
+  const bool starts_with_nothing = !loader_.joinable() && table().empty() && !first;  // then the first is the caller's to say
+  for (std::size_t i = starts_with_nothing ? 1 : 0; i < failed_.size(); ++i) tell_(failed_[i]);
+  failed_.clear();
   if (!only && !single) {
     const std::lock_guard lock(mutex_);
     std::erase_if(entries_, [&](const auto& entry) { return !found->contains(entry.first); });

@@ -118,6 +118,7 @@ class Repository {
   const Tell tell_;
   Publish publish_;
   std::atomic<std::int64_t> failures_{0};
+  std::vector<std::string> failed_;  ///< why, for each version that a load now going on could not take
 
   mutable std::mutex mutex_;
   std::map<std::string, Entry> entries_;
