@@ -1,4 +1,4 @@
-// soma export: a model → a file for other programs: ONNX, in real numbers or in 8 bits.
+// soma export: a model → files for other programs: ONNX, in real numbers or in 8 bits, or a BPF function.
 #include <fmt/format.h>
 
 #include <memory>
@@ -6,6 +6,7 @@
 #include "command.h"
 #include "soma/device.h"
 #include "soma/file.h"
+#include "soma/kernel.h"
 #include "soma/model.h"
 #include "soma/train.h"
 #include "table.h"
@@ -14,7 +15,8 @@ namespace soma::app {
 namespace {
 
 struct Options {
-  std::string model, to, data, out;
+  std::string model, to, data, out, values;
+  BpfOptions bpf;
   bool int8 = false;
   Changed changed = Changed::refuse;
 };
@@ -52,13 +54,27 @@ Result<Model> in_8_bits(const Model& model, const Options& options, std::string&
   return quantize(model, *data);
 }
 
+/// A function for other people's BPF programs: its C and its object.
+int export_bpf(const Model& model, const Options& options) {
+  BpfOptions wanted = options.bpf;
+  wanted.type = options.values == "int16" || (options.values.empty() && model.input.size() != 3) ? ValueType::int16
+                : options.values == "float32"                                                    ? ValueType::float32
+                                                                                                 : ValueType::byte;
+  const std::filesystem::path out = options.out.empty() ? "." : options.out;
+  const std::string name = std::filesystem::path(options.model).stem().string();
+  if (const auto written = write_bpf(model, out, name, wanted); !written) return complain(written.error());
+  fmt::print("{0}.bpf.h and {0}.bpf.o: int soma_predict(struct soma_args *) for BPF programs, values as {1}\n",
+             (out / name).string(),
+             wanted.type == ValueType::byte    ? "bytes"
+             : wanted.type == ValueType::int16 ? "int16"
+                                               : "float32");
+  return done;
+}
+
 int export_model(const Options& options) {
-  if (options.to != "onnx") {
-    if (options.to == "c" || options.to == "bpf")
-      return complain(
-          {Error::Kind::unavailable, fmt::format("export: --to {} is unavailable in this build; try --to onnx", options.to)});
-    return complain(usage(fmt::format("export: wanted --to onnx, c or bpf, got '{}'; try --to onnx", options.to)));
-  }
+  const bool bpf = options.to == "bpf";
+  if (options.to != "onnx" && !bpf)
+    return complain(usage(fmt::format("export: wanted --to onnx or bpf, got '{}'; try --to onnx", options.to)));
   if (!options.int8 && !options.data.empty())
     return complain(usage("export: --data is what --int8 measures ranges with; try adding --int8"));
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
@@ -69,6 +85,7 @@ int export_model(const Options& options) {
     model = in_8_bits(*model, options, source);
     if (!model) return complain(model.error());
   }
+  if (bpf) return export_bpf(*model, options);
   std::filesystem::path out = options.out;
   if (out.empty()) out = std::filesystem::path(options.model).replace_extension(options.int8 ? ".int8.onnx" : ".export.onnx");
   if (const auto written = write_onnx(*model, out); !written) return complain(written.error());
@@ -86,12 +103,24 @@ void add_export(CLI::App& program, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("export", "Write a model for other programs");
   command->add_option("MODEL", options->model, "A model.onnx")->required();
-  command->add_option("--to", options->to, "onnx, c or bpf")->type_name("FORMAT")->required();
+  command->add_option("--to", options->to, "onnx or bpf")->type_name("FORMAT")->required();
   command->add_flag("--int8", options->int8, "8 bits instead of 32: QuantizeLinear and DequantizeLinear around integers");
   command->add_option("--data", options->data, "Samples to measure ranges with; by default what the model was trained on")
       ->type_name("NAME|PATH");
-  command->add_option("-o,--out", options->out, "File to write; by default MODEL's name with .int8.onnx or .export.onnx")
-      ->type_name("FILE");
+  command
+      ->add_option("-o,--out", options->out,
+                   "File to write, or directory of --to bpf; by default MODEL's name with .int8.onnx or .export.onnx")
+      ->type_name("FILE|DIR");
+  command
+      ->add_option("--values", options->values, "Of --to bpf: byte, int16 or float32; by default bytes of a picture, else int16")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"byte", "int16", "float32"}));
+  command->add_option("--int16-units", options->bpf.int16_units, "Of --to bpf: an int16 n stands for n / UNITS")
+      ->type_name("UNITS")
+      ->capture_default_str();
+  command->add_option("--max-macs", options->bpf.max_products, "Of --to bpf: most multiply-adds of a call")
+      ->type_name("N")
+      ->capture_default_str();
   add_trust(*command, options->changed);
   command->callback([options, &action] { action = [options] { return export_model(*options); }; });
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -59,6 +60,16 @@ struct KernelCounters {
   std::uint64_t passed = 0;   ///< to its port, but no question that it answers: left to the rest of the system, untouched
   std::uint64_t limited = 0;  ///< dropped: too many from one source
 };
+
+struct BpfOptions {
+  ValueType type = ValueType::byte;  ///< of the values that callers write
+  double int16_units = 1;
+  std::int64_t max_products = 100'000;
+};
+/// A model in 8 bits as a function for other people's BPF programs: `directory`/NAME.bpf.h to include and NAME.bpf.o to link. The
+/// header says how it is called.
+[[nodiscard]] Result<void> write_bpf(const Model& model, const std::filesystem::path& directory, const std::string& name,
+                                     const BpfOptions& options = {});
 
 enum class KernelMode {
   automatic,  ///< native where the driver can, else generic; on veth generic

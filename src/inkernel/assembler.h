@@ -51,8 +51,9 @@ enum class Helper : std::int32_t {
   xdp_store_bytes = 190,
 };
 
-/// The maps of a program. The assembler writes the number of one; the loader puts its descriptor there.
-enum class Map : std::int32_t { model = 0, scratch = 1, buckets = 2, counters = 3 };
+/// The maps of a program. The assembler writes the number of one; the loader puts its descriptor there. `image` is no map to look
+/// up in but the image itself, which a linker puts there.
+enum class Map : std::int32_t { model = 0, scratch = 1, buckets = 2, counters = 3, image = 4 };
 
 struct Code {
   std::vector<Instruction> instructions;

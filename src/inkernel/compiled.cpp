@@ -33,7 +33,7 @@ std::uint64_t random_seed() {
 
 }  // namespace
 
-Result<Compiled> compile(const Model& model, const KernelOptions& options) {
+Result<Compiled> prepare_model(const Model& model, const KernelOptions& options, std::int64_t raw) {
   if (!model.quantization)
     return Error{Error::Kind::usage,
                  "kernel: wanted a model in 8 bits, got one in real numbers; try soma export --to onnx --int8"};
@@ -57,9 +57,16 @@ Result<Compiled> compile(const Model& model, const KernelOptions& options) {
   auto tables = input_tables(model.preprocess, model.input, made.program, options.int16_units);
   if (!tables) return tables.error();
   made.tables = std::move(*tables);
-  auto prepared = prepare(made.program, made.tables, 0);
+  auto prepared = prepare(made.program, made.tables, 0, raw);
   if (!prepared) return prepared.error();
   made.prepared = std::move(*prepared);
+  return made;
+}
+
+Result<Compiled> compile(const Model& model, const KernelOptions& options) {
+  auto compiled = prepare_model(model, options, kValues);
+  if (!compiled) return compiled;
+  Compiled& made = *compiled;
   made.code = xdp_program(made.prepared.layout, options.port, Ending::answer, rate_of(options.questions_per_second));
   std::vector<std::uint8_t>& image = made.prepared.image;
   const std::uint32_t sum = fnv<std::uint32_t>(2166136261, 16777619, image);
@@ -70,7 +77,7 @@ Result<Compiled> compile(const Model& model, const KernelOptions& options) {
   std::memcpy(image.data() + kCodeHash, &code, sizeof(code));
   std::memcpy(image.data() + kProducts, &products, sizeof(products));
   std::copy_n(made.name.begin(), std::min<std::size_t>(made.name.size(), kNameBytes - 1), image.begin() + kName);
-  return made;
+  return compiled;
 }
 
 Result<Loaded> load_into_kernel(const Compiled& compiled, const Code& code) {

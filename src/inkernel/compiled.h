@@ -21,7 +21,10 @@ struct Compiled {
   std::string name;
 };
 
-/// Fails in one line on models and options that no program can be made for.
+/// Everything but the code, with raw values at `raw` of the scratch. Fails in one line on models and options that no program can
+/// be made for.
+[[nodiscard]] Result<Compiled> prepare_model(const Model& model, const KernelOptions& options, std::int64_t raw);
+/// The whole XDP program.
 [[nodiscard]] Result<Compiled> compile(const Model& model, const KernelOptions& options);
 
 /// What the kernel holds of one model. Sources and counters outlive it where another model takes its place.

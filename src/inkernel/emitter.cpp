@@ -61,13 +61,13 @@ void Emitter::convert(ValueType type, std::int64_t count, const Loop& line, std:
     };
     if (at_once > 0)
       loop(words / at_once, [&](const Loop& part) {
-        address(r8, r6, kValues, {{&line, count}, {&part, at_once * 8}});
+        address(r8, r6, layout_.raw, {{&line, count}, {&part, at_once * 8}});
         address(r9, r6, to, {{&line, whole_line}, {&part, at_once * 8}});
         for (std::int64_t i = 0; i < at_once; ++i) move(8 * i, 8);
       });
     const std::int64_t done = at_once == 0 ? 0 : words / at_once * at_once;
     if (done * 8 >= count) return;
-    address(r8, r6, kValues + done * 8, {{&line, count}});
+    address(r8, r6, layout_.raw + done * 8, {{&line, count}});
     address(r9, r6, to + done * 8, {{&line, whole_line}});
     for (std::int64_t i = done; i < words; ++i) move(8 * (i - done), 8);
     for (std::int64_t i = words * 8; i < count; ++i) move(i - done * 8, 1);
@@ -79,13 +79,13 @@ void Emitter::convert(ValueType type, std::int64_t count, const Loop& line, std:
                                                        : layout_.float_tables;
   const std::int64_t unit = tables == 1 ? std::min<std::int64_t>(count, 8) : tables;
   const auto source = [&](std::int64_t first, const Loop& part) {
-    address(r8, r6, kValues + first * size, {{&line, count * size}, {&part, unit * size}});
+    address(r8, r6, layout_.raw + first * size, {{&line, count * size}, {&part, unit * size}});
     address(r9, r6, to + first, {{&line, whole_line}, {&part, unit}});
   };
   if (tables > 8) {
     loop(count / tables, [&](const Loop& place) {
       loop(tables, [&](const Loop& each) {
-        address(r8, r6, kValues, {{&line, count * size}, {&place, tables * size}, {&each, size}});
+        address(r8, r6, layout_.raw, {{&line, count * size}, {&place, tables * size}, {&each, size}});
         address(r9, r6, to, {{&line, whole_line}, {&place, tables}, {&each, 1}});
         address(r5, r7, base, {{&each, table}});
         element(type, 0);

@@ -15,7 +15,7 @@ class Emitter {
  public:
   Emitter(Assembler& code, const Layout& layout, Assembler::Label failed) : code_(code), layout_(layout), failed_(failed) {}
 
-  /// Values of the message (at kValues) → bytes of the first value.
+  /// Raw values (at layout.raw) → bytes of the first value.
   void inputs(ValueType type);
   /// First value → outputs at layout.sums, a float in each 8 bytes, and layout.best: key · 2^16 + 65 535 − class.
   void network();

@@ -24,11 +24,12 @@ class Preparation {
  public:
   Preparation(const IntegerProgram& program, const InputTables& tables) : program_(program), tables_(tables) {}
 
-  Result<Prepared> make(std::uint32_t tag) {
+  Result<Prepared> make(std::uint32_t tag, std::int64_t raw) {
     if (!program_.tail.empty())
       return refuse("outputs that are the last linear layer's sums", "a layer in real numbers behind it");
     if (program_.outputs() > kMostOutputs) return refuse(fmt::format("at most {} outputs", kMostOutputs), program_.outputs());
     Layout& layout = made_.layout;
+    layout.raw = raw;
     layout.inputs = program_.inputs();
     layout.outputs = program_.outputs();
     layout.tables = tables_.tables;
@@ -174,7 +175,7 @@ class Preparation {
 
   void place_scratch() {
     Layout& layout = made_.layout;
-    std::int64_t at = kValues + message::value_bytes(ValueType::float32, layout.inputs) + kBehind;
+    std::int64_t at = layout.raw + message::value_bytes(ValueType::float32, layout.inputs) + kBehind;
     const auto take = [&](std::int64_t bytes) {
       const std::int64_t here = (at + 7) / 8 * 8;
       at = here + bytes;
@@ -213,8 +214,8 @@ std::uint32_t float_key(float value) {
   return bits >> 31 != 0 ? ~bits : bits | 0x80000000;
 }
 
-Result<Prepared> prepare(const IntegerProgram& program, const InputTables& tables, std::uint32_t tag) {
-  return Preparation(program, tables).make(tag);
+Result<Prepared> prepare(const IntegerProgram& program, const InputTables& tables, std::uint32_t tag, std::int64_t raw) {
+  return Preparation(program, tables).make(tag, raw);
 }
 
 }  // namespace soma::bpf

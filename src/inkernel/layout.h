@@ -78,12 +78,13 @@ struct Layout {
   // In the image.
   std::int64_t byte_tables = 0, short_tables = 0, float_tables = 0, image = 0;
   // In the scratch.
+  std::int64_t raw = 0;  ///< the values of a question
   std::int64_t packed = 0, sums = 0, greatest = 0, best = 0,
                scratch = 0;  // sums: in the end the outputs, a float in each 8 bytes
 };
 
-/// In every scratch: counters of loops, two sums, the frame as it came (at 2 mod 16, so that an IP header is aligned), the
-/// message.
+/// In every scratch: counters of loops; where packets are answered also two sums, the frame as it came (at 2 mod 16, so that an
+/// IP header is aligned), the message.
 inline constexpr std::int64_t kCounters = 0, kMessageSums = 48, kFrame = 66, kMessage = 1216,
                               kValues = kMessage + message::kHeader;
 
@@ -93,6 +94,7 @@ struct Prepared {
 };
 
 /// Fails, naming what is too large, on networks that have no room in a kernel program.
-[[nodiscard]] Result<Prepared> prepare(const IntegerProgram& program, const InputTables& tables, std::uint32_t tag);
+[[nodiscard]] Result<Prepared> prepare(const IntegerProgram& program, const InputTables& tables, std::uint32_t tag,
+                                       std::int64_t raw = kValues);
 
 }  // namespace soma::bpf

@@ -102,7 +102,7 @@ bool Machine::inside(std::uint64_t at, std::int64_t bytes) const {
   });
 }
 
-std::uint64_t Machine::call(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem) {
+std::uint64_t Machine::help(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem) {
   const auto bytes = [&](std::uint64_t at, std::uint64_t count) {
     if (!inside(at, static_cast<std::int64_t>(count))) problem = "a helper reaches memory that is not the program's";
     return std::bit_cast<std::uint8_t*>(at);
@@ -149,9 +149,16 @@ std::uint64_t Machine::call(Helper helper, std::uint64_t* r, std::vector<std::ui
   }
 }
 
-Ran Machine::run(std::vector<std::uint8_t>& frame) {
+Ran Machine::run(std::vector<std::uint8_t>& frame) { return go(address_of(&context_), frame); }
+
+Ran Machine::call(std::uint64_t arguments) {
+  std::vector<std::uint8_t> no_frame;
+  return go(arguments, no_frame);
+}
+
+Ran Machine::go(std::uint64_t first, std::vector<std::uint8_t>& frame) {
   std::uint64_t r[11] = {};
-  r[r1] = address_of(&context_);
+  r[r1] = first;
   r[r10] = address_of(stack_.data() + kStack);
   Ran ran;
   const auto count = std::ssize(code_.instructions);
@@ -174,13 +181,14 @@ Ran Machine::run(std::vector<std::uint8_t>& frame) {
     if (in.code == kMayGoto) continue;
     if (in.code == kCall) {
       std::string problem;
-      r[r0] = call(static_cast<Helper>(in.immediate), r, frame, problem);
+      r[r0] = help(static_cast<Helper>(in.immediate), r, frame, problem);
       if (!problem.empty()) return stop(problem);
       for (int i = 1; i <= 5; ++i) r[i] = 0xdeaddeaddeaddead;  // a call keeps r6 to r9 only
     } else if (in.code == kLoadWide) {
       const auto high =
           static_cast<std::uint64_t>(static_cast<std::uint32_t>(code_.instructions[static_cast<std::size_t>(++at)].immediate));
-      to = in.from() == kMapSource ? immediate : static_cast<std::uint32_t>(in.immediate) | high << 32;
+      to = static_cast<std::uint32_t>(in.immediate) | high << 32;
+      if (in.from() == kMapSource && to == static_cast<std::uint64_t>(Map::image)) to = address_of(image_.data());
     } else if (in.code == kAluEnd) {
       to = (to & 0xff) << 8 | (to >> 8 & 0xff);
     } else if ((in.code & 7) == kAlu64) {

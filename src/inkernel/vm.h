@@ -25,6 +25,9 @@ class Machine {
   /// The program as XDP would run it; the frame is changed and cut as it says.
   Ran run(std::vector<std::uint8_t>& frame);
 
+  /// The program as another one's function, with `arguments` in r1: inside the scratch, or 0.
+  Ran call(std::uint64_t arguments);
+
   std::vector<std::uint8_t>& image() { return image_; }
   std::vector<std::uint8_t>& scratch() { return scratch_; }
   /// What the clock says next; it goes on by itself, a microsecond each time it is asked.
@@ -32,7 +35,8 @@ class Machine {
 
  private:
   [[nodiscard]] bool inside(std::uint64_t at, std::int64_t bytes) const;
-  std::uint64_t call(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem);
+  Ran go(std::uint64_t first, std::vector<std::uint8_t>& frame);
+  std::uint64_t help(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem);
 
   Code code_;
   std::vector<std::uint8_t> image_, scratch_, buckets_, counters_, stack_;

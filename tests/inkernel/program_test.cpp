@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstring>
 
 #include "core/random.h"
+#include "inkernel/callable.h"
 #include "inkernel/frame.h"
 #include "inkernel/packet.h"
 #include "inkernel/random_program.h"
@@ -126,6 +128,27 @@ TEST_P(RandomNetworks, AreTheSameBitsEverywhere) {
       ASSERT_EQ(test_run(*loaded, frame, 1).value().result, kXdpTransmit) << "seed " << seed;
       expect_answer(frame, expected_of(program, samples[i]), seed);
     }
+  }
+}
+
+// What other people's BPF programs call has no packet around it, and the same bits.
+TEST(Callable, IsTheSameBits) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const IntegerProgram program = random_program(seed);
+    const auto type = static_cast<ValueType>(seed % 3);
+    const Prepared prepared = prepare(program, plain_tables(), kTag, kCallableRaw).value();
+    const Callable callable = make_callable(prepared, type);
+    Machine machine(callable.code, callable.image, callable.size);
+    const std::vector<std::uint8_t> x = random_bytes(seed, program.inputs()), values = values_of(type, x);
+    std::copy(values.begin(), values.end(), machine.scratch().begin() + callable.values_at);
+    const Ran ran = machine.call(std::bit_cast<std::uint64_t>(machine.scratch().data()));
+    ASSERT_EQ(ran.problem, "") << "seed " << seed;
+    const Expected expected = expected_of(program, x);
+    EXPECT_EQ(static_cast<std::int32_t>(ran.result), expected.label) << "seed " << seed;
+    EXPECT_EQ(std::memcmp(machine.scratch().data(), &expected.label, 4), 0) << "seed " << seed;
+    EXPECT_EQ(std::memcmp(machine.scratch().data() + 4, expected.outputs.data(), 4 * expected.outputs.size()), 0)
+        << "seed " << seed;
+    EXPECT_EQ(static_cast<std::int32_t>(machine.call(0).result), -1);
   }
 }
 
