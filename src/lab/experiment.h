@@ -21,6 +21,7 @@ Result<LabReport> run_latency(const LabOptions& options);
 Result<LabReport> run_serve(const LabOptions& options);
 Result<LabReport> run_go_service_layers(const LabOptions& options);
 Result<LabReport> run_toynn_platforms(const LabOptions& options);
+Result<LabReport> run_gpu(const LabOptions& options);
 Result<LabReport> run_cnn_timeline(const LabOptions& options);
 Result<LabReport> run_neuro_go(const LabOptions& options);
 Result<LabReport> run_thesis_speedup(const LabOptions& options);

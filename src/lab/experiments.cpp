@@ -29,6 +29,7 @@ constexpr std::array kExperiments = {
     Experiment{"go-service-layers", "What do the Go service's four ways of handing out work cost and bring?",
                &run_go_service_layers},
     Experiment{"toynn-platforms", "What does one small network cost on every platform at hand?", &run_toynn_platforms},
+    Experiment{"gpu", "Which network, at which batch, is faster on a GPU than on this processor?", &run_gpu},
     Experiment{"cnn-timeline", "What did each optimisation of a small CNN bring, from nested loops on?", &run_cnn_timeline},
     Experiment{"neuro-go", "How fast do a master and its workers train one small network, and on how much memory?",
                &run_neuro_go},

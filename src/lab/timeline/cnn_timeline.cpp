@@ -7,6 +7,7 @@
 
 #include "lab/experiment.h"
 #include "lab/measure.h"
+#include "lab/pace.h"
 #include "lab/preset_work.h"
 #include "lab/timeline/rung.h"
 #include "soma/device.h"
@@ -65,6 +66,25 @@ std::vector<std::pair<int, const char*>> engine_kinds(const Config& config) {
   return kinds;
 }
 
+constexpr const char* kGpu = "GPU";
+
+/// A rung on the GPU, where there is one that is no software; alone, since it leaves the processor be.
+Result<void> add_gpu(std::vector<Step>& steps, Config config, const RunData& data, const Effort& effort) {
+  std::string why;
+  const std::optional<Gpu> gpu = gpu_to_measure(why);
+  if (!gpu || gpu->software) return {};
+  config.train.device = gpu->id;
+  config.train.precision = "fp32";
+  const auto pace = training_pace(config, data, effort);
+  if (!pace) return pace.error();
+  const Reading& row = pace->row;
+  steps.push_back({kGpu,
+                   fmt::format("the same plan as recorded dispatches on {}", gpu->name),
+                   {row.median * kBatch, row.low * kBatch, row.high * kBatch,
+                    static_cast<std::int64_t>(pace->rows / kBatch / effort.rounds)}});
+  return {};
+}
+
 Result<std::vector<Step>> measure_rungs(const PresetWork& work, const Effort& effort) {
   auto kernels = select_kernels();
   if (!kernels) return kernels.error();
@@ -107,6 +127,7 @@ Result<std::vector<Step>> measure_rungs(const PresetWork& work, const Effort& ef
   const std::vector<Reading> times = measure_interleaved(pieces, effort);
   if (failed) return *failed;
   for (std::size_t i = 0; i < steps.size(); ++i) steps[i].batch = times[i];
+  if (auto added = add_gpu(steps, endless, work.data, effort); !added) return added.error();
   return steps;
 }
 
@@ -132,7 +153,10 @@ LabTable rung_table(const std::vector<Step>& steps) {
     table.rows.push_back({name, why, {}, {}, {}, {}, {}, {}, {}});
   };
   if (!native_half()) missing("fp16", fmt::format("unavailable: no AVX512-FP16 in target {}", target().value()));
-  missing("GPU", "not measured here: soma train mnist-cnn --device gpu, docs/gpu.md");
+  if (steps.back().name == kGpu) return table;
+  std::string why;
+  const std::optional<Gpu> gpu = gpu_to_measure(why);
+  missing(kGpu, gpu ? fmt::format("only software here ({}): soma lab run gpu", gpu->name) : why);
   return table;
 }
 
