@@ -89,7 +89,7 @@ Result<std::unique_ptr<Device>> time_preset(std::unique_ptr<Device> device, cons
   return (*engine)->release();
 }
 
-Result<void> time_all(std::string_view id) {
+Result<void> time_all(std::string_view id, std::string_view only) {
   auto device = Device::open(id);
   if (!device) return device.error();
   fmt::print("{}, driver {}\n", (*device)->about().name, (*device)->about().driver);
@@ -97,6 +97,7 @@ Result<void> time_all(std::string_view id) {
   const Shape picture = {1, 28, 28};
   for (const auto& [name, input] : {std::pair{"mnist-mlp", picture}, std::pair{"mnist-cnn", picture},
                                     std::pair{"mnist-lenet", picture}, std::pair{"iris-large", Shape{4}}}) {
+    if (!only.empty() && only != name) continue;
     device = time_preset(std::move(*device), name, input);
     if (!device) return device.error();
   }
@@ -106,8 +107,9 @@ Result<void> time_all(std::string_view id) {
 }  // namespace
 }  // namespace soma::gpu
 
+// gpu_dispatches [DEVICE [PRESET]]
 int main(int argc, char** argv) {
-  const auto done = soma::gpu::time_all(argc > 1 ? argv[1] : "gpu");
+  const auto done = soma::gpu::time_all(argc > 1 ? argv[1] : "gpu", argc > 2 ? argv[2] : "");
   if (!done) fmt::print(stderr, "gpu_dispatches: {}\n", done.error().message);
   return done ? 0 : 1;
 }
