@@ -78,9 +78,8 @@ TEST_F(Export, SaysWhatItCannotDo) {
   std::filesystem::copy(*scratch / "m/model.onnx", *scratch / "lonely.onnx", std::filesystem::copy_options::overwrite_existing);
   EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "onnx", "--int8"}, 2), HasSubstr("got neither --data nor a config.toml"));
   EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "onnx", "--int8", "--data", "nowhere.csv"}, 2), HasSubstr("nowhere.csv"));
-  EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "c"}, 1), HasSubstr("--to c is unavailable"));
-  EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "bpf"}, 1), HasSubstr("--to bpf is unavailable"));
-  EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "tflite"}, 2), HasSubstr("wanted --to onnx, c or bpf"));
+  EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "bpf"}, 2), HasSubstr("wanted a model in 8 bits"));
+  EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "tflite"}, 2), HasSubstr("wanted --to onnx or bpf"));
   EXPECT_THAT(refused({"export", "lonely.onnx", "--to", "onnx", "--data", "digits"}, 2), HasSubstr("try adding --int8"));
   EXPECT_THAT(refused({"export", "lonely.onnx"}, 2), HasSubstr("--to"));
   EXPECT_THAT(refused({"export", "none.onnx", "--to", "onnx"}, 1), HasSubstr("none.onnx"));
