@@ -113,8 +113,12 @@ void Batcher::run_batch() {
     const float* y = engine_.run(rows);
     const Clock::time_point computed = Clock::now();
     const std::int64_t width = engine_.output_size();
+    std::int64_t row = 0;
     for (const Part& part : parts_) {
       Job& job = *part.job;
+      for (std::int64_t i = 0; i < part.rows && job.score != nullptr; ++i)
+        job.score[job.done_ + i] = engine_.score(row + i, y + i * width);
+      row += part.rows;
       std::copy(y, y + part.rows * width, job.y + job.done_ * width);
       y += part.rows * width;
       job.done_ += part.rows;

@@ -17,8 +17,9 @@ struct Job {
   enum class Outcome { done, late };
   const std::byte* samples = nullptr;
   Layout layout = Layout::floats;
-  std::int64_t count = 0;  ///< ≥ 1
-  float* y = nullptr;      ///< [count, output_size]
+  std::int64_t count = 0;   ///< ≥ 1
+  float* y = nullptr;       ///< [count, output_size]
+  double* score = nullptr;  ///< [count], as Engine::score says, or null: nobody wants to know
   http::Clock::time_point deadline = http::Clock::time_point::max();
   void (*finish)(Job&, Outcome) = nullptr;
 

@@ -124,10 +124,10 @@ const float* Engine::run(std::int64_t rows) {
   return net_->output();
 }
 
-double Engine::score(const std::byte* sample, Layout layout, const float* y) {
-  fill(0, sample, 1, layout);
+double Engine::score(std::int64_t row, const float* y) {
   itself_.resize(static_cast<std::size_t>(output_size()));
-  as_own_target(shared_->network.spec.input, shared_->network.shapes.back(), input(), itself_.data());
+  as_own_target(shared_->network.spec.input, shared_->network.shapes.back(),
+                input() + row * elements(shared_->network.spec.input), itself_.data());
   double sum = 0;
   for (std::size_t i = 0; i < itself_.size(); ++i) {
     const double off = static_cast<double>(y[i]) - static_cast<double>(itself_[i]);

@@ -41,8 +41,9 @@ class Engine {
   /// The network's outputs [rows, output_size] for rows [0, rows), valid until the next call. Allocates nothing.
   [[nodiscard]] const float* run(std::int64_t rows);
 
-  /// Mean square of what an answer y [output_size] that gives a sample back misses of it, after preprocessing. Overwrites row 0.
-  [[nodiscard]] double score(const std::byte* sample, Layout layout, const float* y);
+  /// Mean square of what the answer y [output_size] to row `row` of the last run, which gives its sample back, misses of it after
+  /// preprocessing.
+  [[nodiscard]] double score(std::int64_t row, const float* y);
 
   /// What each layer that has an output of its own made of row 0 in the last run; of a model in 8 bits, what real numbers make of
   /// it with the same weights.

@@ -81,6 +81,8 @@ class Exchange {
   ~Exchange() = default;
 };
 
+class Aside;
+
 /// One thread's queue of things to do.
 class Loop {
  public:
@@ -116,6 +118,7 @@ struct ServerOptions {
   Limits limits;
   std::string certificate, key;  ///< PEM files; both or neither
   Budget* budget = nullptr;      ///< what all connections may hold; outlives the server
+  Aside* aside = nullptr;        ///< unpacks large bodies, if there is one; outlives the server, and is stopped before it
 };
 
 /// Threads that listen on one address, each with a queue and connections of its own.

@@ -4,7 +4,10 @@
 #include <boost/asio/bind_allocator.hpp>
 #include <charconv>
 #include <cstring>
+#include <memory>
+#include <optional>
 
+#include "serve/aside.h"
 #include "serve/connection_memory.h"
 
 namespace soma::http {
@@ -12,6 +15,8 @@ namespace {
 
 constexpr std::size_t kHeadroom = 2048;     // what stands in front of an answer's body
 constexpr std::size_t kWorthPacking = 512;  // bytes; below, compression saves no packet
+// Bytes that are soon done with: 20 ms of a thread at most. A larger answer goes as it is, a larger body is unpacked beside.
+constexpr std::size_t kSoonPacked = std::size_t{1} << 20, kSoonUnpacked = std::size_t{1} << 13;
 constexpr std::chrono::milliseconds kGoodbye{2000}, kDrainIdle{1000};
 constexpr std::size_t kEchoed = 200;                       // bytes of a field that comes back in the answer
 constexpr std::size_t kPassedOver = std::size_t{1} << 16;  // bytes; a longer body that nobody wants ends its connection
@@ -279,19 +284,45 @@ bool Connection::take_body() {
 }
 
 void Connection::dispatch() {
-  if (const Coding coding = content_coding(head.content_encoding); coding != Coding::identity && !body.empty()) {
-    switch (unpack(coding, as_text(body), thread_.limits.body_bytes, thread_.slabs, unpacked_)) {
-      case UnpackFailure::malformed:
-        refuse({400, "http: the body is not what its Content-Encoding says; try without compression"});
-        return;
-      case UnpackFailure::too_large:
-        refuse({413, "http: the decompressed body is larger than this server takes; try a smaller batch"});
-        return;
-      case UnpackFailure::none:
-        break;
-    }
+  const Coding coding = content_coding(head.content_encoding);
+  if (coding == Coding::identity || body.empty()) return hand_over();
+  if (body.size() <= kSoonUnpacked || thread_.aside == nullptr)
+    return unpacked(unpack(coding, as_text(body), thread_.limits.body_bytes, thread_.slabs, unpacked_));
+  stage_ = Stage::working;
+  deadline_ = Clock::time_point::max();
+  const auto failure = std::make_shared<std::optional<UnpackFailure>>();  // none: no memory
+  thread_.aside->run(
+      *thread_.loop,
+      [this, coding, failure] {
+        try {
+          *failure = unpack(coding, as_text(body), thread_.limits.body_bytes, thread_.aside->slabs, unpacked_);
+        } catch (const std::exception&) {
+        }
+      },
+      [this, failure] {
+        advancing_ = true;  // what is answered from in here is sent below
+        try {
+          *failure ? unpacked(**failure) : fail();
+        } catch (const std::exception&) {
+          fail();
+        }
+        advancing_ = false;
+        advance();
+      });
+}
+
+void Connection::unpacked(UnpackFailure failure) {
+  if (failure == UnpackFailure::malformed) {
+    refuse({400, "http: the body is not what its Content-Encoding says; try without compression"});
+  } else if (failure == UnpackFailure::too_large) {
+    refuse({413, "http: the decompressed body is larger than this server takes; try a smaller batch"});
+  } else {
     body = {unpacked_.slab.data(), unpacked_.size};
+    hand_over();
   }
+}
+
+void Connection::hand_over() {
   stage_ = Stage::working;
   deadline_ = Clock::time_point::max();
   reply.start(thread_.slabs, kHeadroom);
@@ -313,7 +344,7 @@ void Connection::send(int status, std::string_view content_type, std::string_vie
   const bool last = close_after_ || !head.keep_alive || thread_.draining;
   close_after_ = last;
   Coding coding = Coding::identity;
-  if (!head.accept_encoding.empty() && reply.size() >= kWorthPacking) {
+  if (!head.accept_encoding.empty() && reply.size() >= kWorthPacking && reply.size() <= kSoonPacked) {
     coding = accepted_coding(head.accept_encoding);
     try {
       if (coding != Coding::identity && !pack(coding, reply)) coding = Coding::identity;

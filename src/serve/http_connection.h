@@ -25,7 +25,9 @@ struct Thread {
   std::size_t count = 0;
   bool draining = false;
   std::atomic<std::size_t>* total = nullptr;  // over all threads
-  std::string date;                           // "Date: …\r\n", renewed by the tick
+  Aside* aside = nullptr;                     // what takes long is done there, on behalf of `loop`
+  Loop* loop = nullptr;
+  std::string date;  // "Date: …\r\n", renewed by the tick
 };
 
 /// Deletes itself when it is over.
@@ -79,6 +81,8 @@ class Connection final : public Exchange {
   bool may_be_asked();
   bool begin_body();
   void dispatch();
+  void unpacked(UnpackFailure failure);
+  void hand_over();
   bool write();
   void answered();
   void let_go() noexcept;

@@ -48,6 +48,8 @@ class Worker final : public Loop {
   Worker(const ServerOptions& options, ssl_ctx_st* tls, std::atomic<std::size_t>& total) : tls_(tls), thread_(options.budget) {
     thread_.limits = options.limits;
     thread_.total = &total;
+    thread_.aside = options.aside;
+    thread_.loop = this;
     renew_date();
   }
   ~Worker() override {

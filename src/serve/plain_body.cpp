@@ -221,4 +221,13 @@ Result<void> read_plain_body(std::span<const std::byte> body, std::string_view c
   return Reader(model, budget, samples).read(body, content_type);
 }
 
+bool reads_long(std::span<const std::byte> body, std::string_view content_type) {
+  constexpr std::size_t kSoonRead = std::size_t{1} << 16, kSoonDecoded = std::size_t{1} << 22;
+  const std::string_view text = text_of(body);
+  if (text.size() > kSoonRead) return true;
+  if (form_of(content_type) == Form::form)
+    return text.find("\x89PNG") != std::string_view::npos || text.find("\xff\xd8\xff") != std::string_view::npos;
+  return is_image(text) && memory_to_decode(text) > kSoonDecoded;
+}
+
 }  // namespace soma

@@ -31,4 +31,7 @@ struct PlainSamples {
 [[nodiscard]] Result<void> read_plain_body(std::span<const std::byte> body, std::string_view content_type, const ModelFace& model,
                                            http::Budget& budget, PlainSamples& samples);
 
+/// Whether to read a body so takes long: by its length, or by the size of a picture in it.
+[[nodiscard]] bool reads_long(std::span<const std::byte> body, std::string_view content_type);
+
 }  // namespace soma

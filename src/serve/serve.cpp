@@ -51,6 +51,7 @@ struct InferenceServer::State {
       : serving(options, threads, memory, limit), services(static_cast<std::size_t>(threads)) {}
   ~State() {
     serving.repository.stop();
+    serving.aside.stop();
     serving.server.reset();  // joins the threads, whose services point into the rest
   }
   Serving serving;
@@ -92,6 +93,7 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
   http.certificate = options.certificate;
   http.key = options.key;
   http.budget = &serving.budget;
+  http.aside = &serving.aside;
   auto server = http::Server::create(http);
   if (!server) return server.error();
   serving.server = std::move(*server);

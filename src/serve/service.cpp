@@ -21,7 +21,8 @@ constexpr std::size_t kLittle = std::size_t{1} << 16;  // bytes of a body that i
 /// "[::1]:8000" and "localhost:8000" → without the port.
 std::string_view without_port(std::string_view host) {
   const std::size_t bracket = host.rfind(']'), colon = host.rfind(':');
-  return colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket) ? host.substr(0, colon) : host;
+  if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) return host;
+  return host.find_first_not_of("0123456789", colon + 1) == std::string_view::npos ? host.substr(0, colon) : host;
 }
 
 /// Whether a page of `origin` ("http://host:port") came from the server that is called `host`; default ports may be left out.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "serve/access_log.h"
+#include "serve/aside.h"
 #include "serve/batcher.h"
 #include "serve/budget.h"
 #include "serve/counters.h"
@@ -40,6 +41,7 @@ struct Serving {
   const int threads;
   http::Budget budget;
   http::BudgetMemory memory{budget};
+  http::Aside aside{&budget};
   LogQueue log;
   std::vector<std::string> hosts;  ///< the Host fields that are answered, without port; none = any
   std::string default_model;       ///< the model of POST /, chosen at the start for ever; "" = the one of a single file
@@ -99,8 +101,14 @@ class Service final : public http::Application {
   /// Runs `part`; when it throws, the call is given back first.
   template <class Part>
   void guarded(Call& call, Part&& part);
+  /// Runs `work` here, or where it takes `long_` beside this thread; then `then` here. What either throws ends the connection.
+  template <class Work, class Then>
+  void apart(Call& call, bool long_, Work work, Then then);
   /// What the body holds, as POST / takes it: into call.samples, layout and count.
   Result<void> read_samples(Call& call);
+  /// What the body of an inference request holds: the same.
+  Result<void> read_infer(Call& call);
+  void refuse(Call& call, const Error& error);
   void submit(Call& call);
   void finish(Call& call, Job::Outcome outcome) noexcept;
   void finish_plain(Call& call);

@@ -1,6 +1,7 @@
 // one inference request under way → all that belongs to it, from its body to its answer.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <memory_resource>
 #include <vector>
@@ -23,6 +24,10 @@ struct Service::Call : Job {
   PlainSamples decoded;  // of POST /
   Floats outputs;
   std::vector<double> scores;  // of a model that gives its samples back
+  // What came of a part that ran beside.
+  std::exception_ptr thrown;
+  Result<void> read;
+  Result<std::size_t> written = std::size_t{0};
 };
 
 }  // namespace soma

@@ -11,6 +11,11 @@ namespace soma {
 namespace {
 
 constexpr std::size_t kKeptFloats = std::size_t{1} << 16;  // 256 KiB of a call's memory outlive it
+// What a thread of the server does itself, without holding up the others on it for 20 ms.
+constexpr std::size_t kSoonRead = std::size_t{1} << 16;     // bytes of a body
+constexpr std::size_t kSoonWritten = std::size_t{1} << 13;  // numbers of an answer
+
+bool writes_long(std::span<const float> outputs) { return outputs.size() > kSoonWritten; }
 
 template <class T>
 void shrink(std::pmr::vector<T>& values) noexcept {
@@ -72,44 +77,79 @@ void Service::guarded(Call& call, Part&& part) {
   }
 }
 
+template <class Work, class Then>
+void Service::apart(Call& call, bool long_, Work work, Then then) {
+  if (!long_) return work(), then();
+  serving_.aside.run(
+      loop_,
+      [&call, work] {
+        call.thrown = nullptr;
+        try {
+          work();
+        } catch (const std::exception&) {
+          call.thrown = std::current_exception();
+        }
+      },
+      [this, &call, then] {
+        http::Exchange& exchange = *call.exchange;
+        try {
+          guarded(call, [&] { call.thrown ? std::rethrow_exception(std::exchange(call.thrown, nullptr)) : then(); });
+        } catch (const std::exception&) {  // no memory for it
+          exchange.fail();
+        }
+      });
+}
+
+void Service::refuse(Call& call, const Error& error) {
+  http::Exchange& exchange = *call.exchange;
+  call.model->counters->failure.add(http::Clock::now() - exchange.arrived);
+  give_back(call);
+  if (error.kind != Error::Kind::usage) return send_error(exchange, 400, error.message);
+  exchange.reply.append(error.message);
+  exchange.send(400, "text/plain; charset=utf-8");
+}
+
 void Service::answer_plain(http::Exchange& exchange) {
   if (!default_) return send_error(exchange, 503, "serve: no model is loaded", "Retry-After: 1\r\n");
   Call& call = take_call(exchange, default_);
   call.kind = Call::Kind::plain;
   guarded(call, [&] {
-    const auto samples = read_samples(call);
-    if (samples) return submit(call);
-    call.model->counters->failure.add(http::Clock::now() - exchange.arrived);
-    give_back(call);
-    if (samples.error().kind != Error::Kind::usage) return send_error(exchange, 400, samples.error().message);
-    exchange.reply.append(samples.error().message);
-    exchange.send(400, "text/plain; charset=utf-8");
+    apart(
+        call, reads_long(exchange.body, exchange.head.content_type), [this, &call] { call.read = read_samples(call); },
+        [this, &call] { call.read ? submit(call) : refuse(call, call.read.error()); });
   });
 }
 
 void Service::activations(http::Exchange& exchange) {
   Call& call = take_call(exchange, here_);
-  guarded(call, [&] { activations(exchange, call); });
+  guarded(call, [&] {
+    apart(
+        call, reads_long(exchange.body, exchange.head.content_type), [this, &call] { call.read = read_samples(call); },
+        [this, &call] { activations(*call.exchange, call); });
+  });
+}
+
+Result<void> Service::read_infer(Call& call) {
+  const http::Exchange& exchange = *call.exchange;
+  const ModelFace& face = call.model->version->face;
+  // As many rows as an answer of the largest body may hold.
+  const auto most = static_cast<std::int64_t>(serving_.options.max_body / sizeof(float)) / face.outputs;
+  const auto read = read_infer_request(exchange.body, exchange.head.inference_header_length, face,
+                                       {.rows = std::max<std::int64_t>(1, most)}, serving_.budget, call.request);
+  if (!read) return Error{Error::Kind::data, read.error().message};
+  call.samples = call.request.samples.data();
+  call.layout = call.request.layout;
+  call.count = call.request.rows;
+  return {};
 }
 
 void Service::infer(http::Exchange& exchange) {
   Call& call = take_call(exchange, here_);
   call.kind = Call::Kind::infer;
   guarded(call, [&] {
-    const ModelFace& face = call.model->version->face;
-    // As many rows as an answer of the largest body may hold.
-    const auto most = static_cast<std::int64_t>(serving_.options.max_body / sizeof(float)) / face.outputs;
-    const auto read = read_infer_request(exchange.body, exchange.head.inference_header_length, face,
-                                         {.rows = std::max<std::int64_t>(1, most)}, serving_.budget, call.request);
-    if (!read) {
-      call.model->counters->failure.add(http::Clock::now() - exchange.arrived);
-      give_back(call);
-      return send_error(exchange, 400, read.error().message);
-    }
-    call.samples = call.request.samples.data();
-    call.layout = call.request.layout;
-    call.count = call.request.rows;
-    submit(call);
+    apart(
+        call, exchange.body.size() > kSoonRead, [this, &call] { call.read = read_infer(call); },
+        [this, &call] { call.read ? submit(call) : refuse(call, call.read.error()); });
   });
 }
 
@@ -121,6 +161,8 @@ void Service::submit(Call& call) {
   call.deadline = call.exchange->arrived + (limit.count() > 0 ? std::min(limit, most) : most);
   call.outputs.resize(static_cast<std::size_t>(call.count * call.model->batcher->engine().output_size()));
   call.y = call.outputs.data();
+  call.scores.assign(call.model->version->model.task == Task::reconstruct ? static_cast<std::size_t>(call.count) : 0, 0.0);
+  call.score = call.scores.empty() ? nullptr : call.scores.data();
   if (call.count == 0) return finish(call, Job::Outcome::done);
   if (call.model->batcher->submit(call)) return;
   http::Exchange& exchange = *call.exchange;
@@ -165,43 +207,53 @@ void Service::change(http::Exchange& exchange, bool load) {
 
 /// One line per sample. Whoever asks for JSON gets more of it.
 void Service::finish_plain(Call& call) {
+  const auto finite = [](double value) { return std::isfinite(value); };
+  const bool all = std::all_of(call.outputs.begin(), call.outputs.end(), finite) &&
+                   std::all_of(call.scores.begin(), call.scores.end(), finite);
   http::Exchange& exchange = *call.exchange;
-  ModelCounters& counters = *call.model->counters;
   const auto time = http::Clock::now() - exchange.arrived;
-  bool finite = std::all_of(call.outputs.begin(), call.outputs.end(), [](float value) { return std::isfinite(value); });
-  call.scores.clear();
-  if (call.model->version->model.task == Task::reconstruct) {
-    Engine& engine = call.model->batcher->engine();
-    const std::int64_t sample =
-        engine.sample_size() * static_cast<std::int64_t>(call.layout == Layout::bytes ? 1 : sizeof(float));
-    for (std::int64_t row = 0; row < call.count; ++row)
-      call.scores.push_back(
-          engine.score(call.samples + row * sample, call.layout, call.outputs.data() + row * engine.output_size()));
-    finite = finite && std::all_of(call.scores.begin(), call.scores.end(), [](double score) { return std::isfinite(score); });
+  (all ? call.model->counters->success : call.model->counters->failure).add(time);
+  call.model->counters->request_time.observe(time);
+  if (!all) {
+    give_back(call);
+    return send_error(exchange, 400, "serve: the model's answer to this is not finite: no class; try other numbers");
   }
-  (finite ? counters.success : counters.failure).add(time);
-  counters.request_time.observe(time);
-  const bool json = finite && exchange.head.accept.find("application/json") != std::string_view::npos;
-  const PlainAnswers answers = {call.model->version->model, call.model->version->face, call.outputs, call.scores, call.count};
-  if (finite) json ? write_plain_json(answers, exchange.reply) : write_plain_text(answers, exchange.reply);
-  give_back(call);
-  if (!finite) return send_error(exchange, 400, "serve: the model's answer to this is not finite: no class; try other numbers");
-  exchange.send(200, json ? "application/json" : "text/plain; charset=utf-8");
+  const bool json = exchange.head.accept.find("application/json") != std::string_view::npos, long_ = writes_long(call.outputs);
+  if (long_) exchange.reply.start_again(serving_.aside.slabs);
+  apart(
+      call, long_,
+      [&call, json] {
+        const ServedVersion& version = *call.model->version;
+        const PlainAnswers answers = {version.model, version.face, call.outputs, call.scores, call.count};
+        json ? write_plain_json(answers, call.exchange->reply) : write_plain_text(answers, call.exchange->reply);
+      },
+      [this, &call, json] {
+        http::Exchange& asked = *call.exchange;
+        give_back(call);
+        asked.send(200, json ? "application/json" : "text/plain; charset=utf-8");
+      });
 }
 
 void Service::finish_infer(Call& call) {
-  http::Exchange& exchange = *call.exchange;
-  ModelCounters& counters = *call.model->counters;
+  const bool long_ = writes_long(call.outputs);
+  if (long_) call.exchange->reply.start_again(serving_.aside.slabs);
   const auto began = http::Clock::now();
-  const auto json = write_infer_answer(call.request, call.model->version->face, call.outputs, exchange.reply);
-  const auto ended = http::Clock::now();
-  counters.output.add(ended - began);
-  (json ? counters.success : counters.failure).add(ended - exchange.arrived);
-  counters.request_time.observe(ended - exchange.arrived);
-  give_back(call);
-  if (!json) return send_error(exchange, 400, json.error().message);
-  if (*json == 0) return exchange.send(200, "application/json");
-  exchange.send(200, "application/octet-stream", fmt::format("Inference-Header-Content-Length: {}\r\n", *json));
+  apart(
+      call, long_,
+      [&call] { call.written = write_infer_answer(call.request, call.model->version->face, call.outputs, call.exchange->reply); },
+      [this, &call, began] {
+        http::Exchange& exchange = *call.exchange;
+        ModelCounters& counters = *call.model->counters;
+        const auto ended = http::Clock::now();
+        const Result<std::size_t> json = std::move(call.written);
+        counters.output.add(ended - began);
+        (json ? counters.success : counters.failure).add(ended - exchange.arrived);
+        counters.request_time.observe(ended - exchange.arrived);
+        give_back(call);
+        if (!json) return send_error(exchange, 400, json.error().message);
+        if (*json == 0) return exchange.send(200, "application/json");
+        exchange.send(200, "application/octet-stream", fmt::format("Inference-Header-Content-Length: {}\r\n", *json));
+      });
 }
 
 }  // namespace soma

@@ -58,8 +58,8 @@ void Service::page(http::Exchange& exchange) {
 
 void Service::activations(http::Exchange& exchange, Call& call) {
   const ServedHere& model = *call.model;
-  if (const auto samples = read_samples(call); !samples || call.count != 1) {
-    const std::string message = samples ? "request: wanted one sample, got several" : samples.error().message;
+  if (!call.read || call.count != 1) {
+    const std::string message = call.read ? "request: wanted one sample, got several" : call.read.error().message;
     give_back(call);
     return send_error(exchange, 400, message);
   }
@@ -71,8 +71,7 @@ void Service::activations(http::Exchange& exchange, Call& call) {
   const std::size_t most = number_in_query(exchange.head.target, "layers", SIZE_MAX);
   layers.resize(std::min(most, layers.size()));
   const LayerActivation input = engine.input_activation();
-  if (model.version->model.task == Task::reconstruct)
-    prediction_.score = engine.score(call.samples, call.layout, prediction_.values.data());
+  if (model.version->model.task == Task::reconstruct) prediction_.score = engine.score(0, y.data());
 
   JsonWriter json(exchange.reply);
   json.open('{').field("model", model.version->face.name).field("version", model.version->face.version);

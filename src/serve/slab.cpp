@@ -46,7 +46,8 @@ Slab SlabPool::take(std::size_t wanted) {
   const std::size_t capacity = kept ? std::bit_ceil(std::max(wanted, kSmallest)) : (wanted + kPage - 1) / kPage * kPage;
   if (budget_ != nullptr) capacity == kSmallest ? budget_->take_small(capacity) : budget_->take(capacity);
   Slab slab;
-  if (Kept* sort = kept ? &free_[size_class(capacity)] : nullptr; sort != nullptr && !sort->blocks.empty()) {
+  if (Kept* sort = kept && keeps_ == Keeps::some ? &free_[size_class(capacity)] : nullptr;
+      sort != nullptr && !sort->blocks.empty()) {
     slab.data_ = sort->blocks.back();
     sort->blocks.pop_back();
     sort->least = std::min(sort->least, sort->blocks.size());
@@ -65,7 +66,7 @@ void SlabPool::uncount(std::size_t capacity) noexcept {
 
 void SlabPool::give_back(std::byte* data, std::size_t capacity) noexcept {
   uncount(capacity);
-  if (capacity > kSmallest << (free_.size() - 1)) return release(data, capacity);
+  if (keeps_ == Keeps::nothing || capacity > kSmallest << (free_.size() - 1)) return release(data, capacity);
   std::vector<std::byte*>& blocks = free_[size_class(capacity)].blocks;
   const std::size_t most = std::max<std::size_t>(1, kKept / capacity);
   if (blocks.size() < most) {
@@ -100,6 +101,12 @@ void Buffer::start(SlabPool& pool, std::size_t headroom) {
   pool_ = &pool;
   if (!slab_) slab_ = pool.take(SlabPool::kSmallest);
   begin_ = end_ = headroom;
+}
+
+void Buffer::start_again(SlabPool& pool) {
+  slab_ = pool.take(SlabPool::kSmallest);
+  pool_ = &pool;
+  end_ = begin_;
 }
 
 void Buffer::prepend(std::string_view text) {

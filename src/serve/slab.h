@@ -45,13 +45,14 @@ class Slab {
 };
 
 /// Blocks of 16 KiB, 32 KiB, 64 KiB … 2 MiB, aligned to 64 bytes, last in first out. A few of each size are kept; larger ones are
-/// whole pages and go back to the system when they are done with. One thread.
+/// whole pages and go back to the system when they are done with. One thread; from any where nothing is kept.
 class SlabPool {
  public:
+  enum class Keeps { some, nothing };
   static constexpr std::size_t kSmallest = std::size_t{1} << 14;
 
   /// What is in use counts in `budget`, if there is one.
-  explicit SlabPool(Budget* budget = nullptr) : budget_(budget) {}
+  explicit SlabPool(Budget* budget = nullptr, Keeps keeps = Keeps::some) : keeps_(keeps), budget_(budget) {}
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
   ~SlabPool() { trim(); }
@@ -72,6 +73,7 @@ class SlabPool {
     std::size_t least = 0;  // how few there were since settle()
   };
   std::array<Kept, 8> free_;  // 16 KiB … 2 MiB
+  const Keeps keeps_;
   Budget* budget_;
 };
 
@@ -79,6 +81,8 @@ class SlabPool {
 class Buffer {
  public:
   void start(SlabPool& pool, std::size_t headroom);
+  /// As after start() with the same headroom, in memory of another pool.
+  void start_again(SlabPool& pool);
   void reset() { slab_.reset(), begin_ = end_ = 0; }
 
   [[nodiscard]] std::string_view view() const { return {slab_.text() + begin_, end_ - begin_}; }

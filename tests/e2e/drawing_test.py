@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from flowers import flowers
+from houses import houses
 from photograph import FONTS, SCHEMES, WIDTHS, browser, faults_of
 from playwright.sync_api import sync_playwright
 from strokes import DIGITS
@@ -229,6 +230,34 @@ with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         server.terminate()
         assert server.wait(timeout=40) == 0
     tab.wait_for_selector("#problem:has-text('does not answer')", timeout=10000)
+
+    # What is no class is said by its name: a value, labels, how far off a row is. A gap is filled.
+    table, configs = houses(Path(place))
+    said = {"values": r"That makes price \d", "labels": r"(None of them holds|Large|Dear|large and dear|Large and dear)", "reconstruct": "So far off"}
+    for task, config in configs.items():
+        subprocess.run([soma, "train", str(config), "--data", str(table), "--epochs", "40", "--out", str(Path(place) / task), "--quiet"], check=True)
+        server, url = serve(Path(place) / task / "model.onnx")
+        try:
+            for width in WIDTHS:
+                for scheme in SCHEMES:
+                    tab = chrome.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                    tab.said = []
+                    tab.on("pageerror", lambda error, tab=tab: tab.said.append(str(error)))
+                    tab.goto(url)
+                    tab.fill("[data-column=area]", "130.5")
+                    tab.select_option("[data-column=city]", "Genf")
+                    tab.click("#numbers button")
+                    assert settled(tab) != "?" and re.match(said[task], tab.inner_text("#verdict")), (task, tab.inner_text("#verdict"))
+                    tab.fill("[data-column=rooms]", "")
+                    tab.click("#numbers button")
+                    settled(tab)
+                    assert not tab.is_visible("#problem"), tab.inner_text("#problem")
+                    check(tab, f"{task}, {scheme}, {width} px")
+                    tab.screenshot(path=str(pictures / f"serve-{task}-{width}-{scheme}.png"), full_page=True)
+                    tab.close()
+        finally:
+            server.terminate()
+            assert server.wait(timeout=40) == 0
 
     # A server that wants a token gives the page to everybody and answers to those who have it.
     server, url = serve(Path(place) / "digits" / "model.onnx", token="a-secret")

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("soma")
@@ -213,8 +214,10 @@ def behind_a_proxy():
         nginx.terminate()
         nginx.wait()
     _, lines, _ = server.stop()
+    # A proxy passes on what it takes for the open path; soma takes it for that path as well, or for none.
+    answered = {line["path"] for line in map(json.loads, lines) if line["status"] < 400 or line["status"] == 405}
     paths = {json.loads(line)["path"] for line in lines}
-    beyond = sorted(path for path in paths if path and not path.startswith("/v2/health/"))
+    beyond = sorted(path for path in answered if path and not urllib.parse.unquote(path).startswith("/v2/health/"))
     report("no bytes reach another path through a proxy", not beyond and any(path.startswith("/v2/health/live") for path in paths),
            f"{counts['sent']} connections, {len(lines)} requests came through, {len(paths)} paths {beyond[:3]}")
 

@@ -164,6 +164,8 @@ const std::vector<HttpCase>& http_cases() {
       {"WebSocket", "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", {405}},
       {"OptionsOfNothing", "OPTIONS /nope HTTP/1.1\r\nHost: localhost\r\n\r\n", {404}},
       {"OtherHost", get("Host: evil.example\r\n"), {421}},
+      {"HostWithOddPort", get("Host: localhost:abc\r\n"), {421}},
+      {"HostThatGoesOn", get("Host: localhost.evil.example\r\n"), {421}},
       {"EmptyHost", get("Host:\r\n"), {421}},
       {"HostWithPort",
        get("Host: LOCALHOST:1\r\n") + get("Host: 127.0.0.1:8000\r\n") + get("Host: [::1]:8000\r\n") + get("Host: [::1]\r\n"),

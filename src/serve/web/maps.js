@@ -31,7 +31,7 @@ function frame(layer, index) {
   const image = layer.shape.length === 3;
   const [channels, height, width] = layer.shape;
   title.textContent = layer.name;
-  what.textContent = image ? `${channels} ${channels === 1 ? "map" : "maps"} of ${height} × ${width}` : `${layer.shape[0]} units`;
+  what.textContent = image ? `${channels} ${channels === 1 ? "map" : "maps"} of ${height} × ${width}` : `${layer.shape[0]} ${layer.shape[0] === 1 ? "unit" : "units"}`;
   title.append(what);
   const tiles = document.createElement("div");
   tiles.className = image ? "tiles" : "";
