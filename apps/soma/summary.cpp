@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "table.h"
 
@@ -59,11 +60,18 @@ std::string targets(const RunData& data) {
 }  // namespace
 
 std::vector<std::string> summary(const RunData& data) {
+  const Dataset* validation = data.validation ? &*data.validation : nullptr;
+  std::int64_t rows = data.train.count;
+  std::string beside;
+  for (const auto& [part, use] : {std::pair(&data.test, "measured"), {validation, "validated"}}) {
+    if (part == nullptr || part->count == 0) continue;
+    if (part->name == data.train.name)
+      rows += part->count;
+    else
+      beside += fmt::format("; {} on {}: {} rows", use, part->name, grouped(part->count));
+  }
   std::vector<std::string> lines = {
-      fmt::format("data: {}: {} rows, {}", data.train.name,
-                  grouped(data.train.count + data.test.count + (data.validation ? data.validation->count : 0)),
-                  inputs(data.train)),
-      targets(data)};
+      fmt::format("data: {}: {} rows, {}{}", data.train.name, grouped(rows), inputs(data.train), beside), targets(data)};
   std::string words;
   const bool numbered = std::none_of(data.preprocess.steps.begin(), data.preprocess.steps.end(),
                                      [](const PreprocessStep& step) { return step.kind == PreprocessKind::one_hot; });

@@ -42,16 +42,20 @@ struct Options {
 
 Error usage(std::string message) { return {Error::Kind::usage, std::move(message)}; }
 
-/// A path as seen from `directory`, made absolute, so that the run can go on from anywhere. Names of known sets stay.
-std::string placed(const std::string& source, const fs::path& directory) {
+bool is_known(const std::string& source) {
   const std::string name = source.substr(0, source.find(':'));
   const auto known = known_datasets();
-  if (source.empty() || std::any_of(known.begin(), known.end(), [&](const KnownDataset& each) { return each.name == name; }))
-    return source;
+  return std::any_of(known.begin(), known.end(), [&](const KnownDataset& each) { return each.name == name; });
+}
+
+/// A path as seen from `directory`, made absolute, so that the run can go on from anywhere. Names of known sets stay.
+std::string placed(const std::string& source, const fs::path& directory) {
+  if (source.empty() || is_known(source)) return source;
   std::error_code failed;
   const fs::path path = fs::absolute(directory / source, failed).lexically_normal();
   if (failed) return source;
-  const auto there = is_there(path);
+  const std::size_t part = path.string().rfind(".npz:");  // FILE.npz:test
+  const auto there = is_there(path.string().substr(0, part == std::string::npos ? part : part + 4));
   return there && *there ? path.string() : source;
 }
 
@@ -97,10 +101,11 @@ Result<Config> base_config(const Options& options) {
   return config;
 }
 
-/// --data: a known name with splits means its train and test split, anything else is split as data.test_fraction says.
+/// --data: a known name with splits means its train and test split; anything else is measured on the test file that the config
+/// names, if that is a file, or else split as data.test_fraction says.
 void use_data(Config& config, const std::string& source) {
   config.data.train = placed(source, "");
-  config.data.test.clear();
+  if (is_known(config.data.test)) config.data.test.clear();
   for (const KnownDataset& known : known_datasets())
     if (known.name == source && known.splits.find("train") != std::string::npos) {
       config.data.train = source + ":train";

@@ -153,9 +153,7 @@ void append_utf8(std::string& text, std::uint32_t c) {
 
 Result<DecodedText> decode_text(std::string bytes, std::string_view origin, std::string_view encoding) {
   if (bytes.starts_with("PK\x03\x04") && bytes.substr(0, 256).find(".npy") != std::string::npos)
-    return wrong(
-        origin,
-        "wanted an array or a table, got an NPZ archive; try numpy.save of its x_train, and of y_train as NAME.labels.npy");
+    return wrong(origin, "wanted samples, got an NPZ archive of several arrays; try numpy.save of one of them");
   for (const Format& format : kFormats)
     if (bytes.starts_with(format.magic))
       return wrong(origin, fmt::format("wanted a table of text, got {}; try {}", format.name, format.remedy));

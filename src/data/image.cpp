@@ -75,8 +75,14 @@ struct Png {
   bool read(png_bytepp rows) {
     if (setjmp(png_jmpbuf(png)) != 0) return false;
     png_read_image(png, rows);
-    png_read_end(png, nullptr);
+    png_read_end(png, info);
     return true;
+  }
+  [[nodiscard]] int turned() const {
+    png_bytep exif = nullptr;
+    png_uint_32 size = 0;
+    if (png_get_eXIf_1(png, info, &size, &exif) == 0) return 1;
+    return orientation({reinterpret_cast<const char*>(exif), size});
   }
   ~Png() { png_destroy_read_struct(&png, &info, nullptr); }
 };
@@ -93,14 +99,14 @@ Result<Image> decode_png(std::string_view bytes, std::string_view origin) {
   std::vector<png_bytep> rows;
   for (std::int64_t y = 0; y < height; ++y) rows.push_back(values.data() + static_cast<std::size_t>(y) * row_size);
   if (!png.read(rows.data())) return failed();
-  if (stored % 2 == 1) return Image{stored, height, width, std::move(values)};
+  if (stored % 2 == 1) return upright({stored, height, width, std::move(values)}, png.turned());
   Image image{stored - 1, height, width, {}};
   image.pixels.reserve(static_cast<std::size_t>((stored - 1) * height * width));
   for (std::size_t at = 0; at < values.size(); at += static_cast<std::size_t>(stored))
     for (std::int64_t c = 0; c + 1 < stored; ++c)
       image.pixels.push_back(
           over_white(values[at + static_cast<std::size_t>(c)], values[at + static_cast<std::size_t>(stored) - 1]));
-  return image;
+  return upright(std::move(image), png.turned());
 }
 
 /// libjpeg's way out of an error: back to the setjmp, with the message kept.

@@ -2,15 +2,17 @@
 #include <fmt/format.h>
 
 #include "core/text.h"
+#include "data/arrays.h"
 #include "data/gzip.h"
 #include "data/idx.h"
 #include "data/image.h"
 #include "data/image_folder.h"
 #include "data/labels.h"
 #include "data/names.h"
-#include "data/npy.h"
+#include "data/npz.h"
 #include "data/resample.h"
 #include "data/table.h"
+#include "data/zip.h"
 #include "soma/dataset.h"
 #include "soma/file.h"
 
@@ -108,9 +110,23 @@ Result<Dataset> load_directory(const fs::path& directory, const DataOptions& opt
   return load_image_folder(directory, options);
 }
 
+bool is_npz(std::string_view bytes) { return is_zip(bytes) && bytes.substr(0, 256).find(".npy") != std::string_view::npos; }
+
+Result<Dataset> load_archive(const NpzPart& source, std::string_view bytes, const DataOptions& options) {
+  Result<Dataset> dataset = load_npz(source.file, bytes, options, source.part);
+  if (dataset && options.transpose) transpose_images(*dataset);
+  return dataset;
+}
+
+Result<Dataset> load_part(const NpzPart& source, const DataOptions& options) {
+  const Result<std::string> bytes = read_plain_or_gzip(source.file);
+  return bytes ? load_archive(source, *bytes, options) : bytes.error();
+}
+
 Result<Dataset> load_file(const fs::path& file, const DataOptions& options) {
   Result<std::string> bytes = read_plain_or_gzip(file);
   if (!bytes) return bytes.error();
+  if (is_npz(*bytes)) return load_archive({file, ""}, *bytes, options);
   if (is_npy(*bytes)) {
     Result<Dataset> dataset = load_npy(file, *bytes, options);
     if (dataset && options.transpose) transpose_images(*dataset);
@@ -137,7 +153,12 @@ Result<std::optional<std::string>> test_part_of(std::string_view source) {
   if (known_dataset(split_name(source).name) != nullptr) return none;
   const auto folder = is_folder(source);
   if (!folder) return folder.error();
-  if (!*folder) return none;
+  if (!*folder) {
+    if (fs::path(source).extension() != ".npz") return none;
+    const auto part = held_out_part(source);
+    if (!part) return part.error();
+    return part->empty() ? none : std::optional(fmt::format("{}:{}", source, *part));
+  }
   const auto mnist = mnist_images(source, "train");
   if (!mnist) return mnist.error();
   const auto test = part_of_folder(source, true);
@@ -157,6 +178,8 @@ Result<Dataset> load_dataset(std::string_view source, const DataOptions& options
     dataset = load_directory(source, options);
   } else if (*type != fs::file_type::not_found) {
     dataset = load_file(source, options);
+  } else if (const auto part = npz_part(source)) {
+    dataset = load_part(*part, options);
   } else {
     std::vector<std::string> names;
     for (const KnownDataset& one : known_datasets()) names.push_back(one.name);

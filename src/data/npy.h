@@ -1,11 +1,12 @@
-// bytes → Dataset: NumPy arrays, .npy versions 1 to 3. Trusts no length field.
+// bytes → NpyArray: NumPy arrays, .npy versions 1 to 3. Trusts no length field.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "data/number_types.h"
 #include "soma/dataset.h"
 #include "soma/error.h"
 
@@ -24,15 +25,27 @@ struct NpyArray {
 
 bool is_npy(std::string_view bytes);
 
-/// NumPy's format (numpy.lib.format): bool and numbers of 1 to 8 bytes, either endian, either order. Refuses objects, more than 4
-/// dimensions, values that are not finite, and a file longer or shorter than its header says.
+/// An array as it lies in a file.
+struct NpyView {
+  Shape extents;
+  const NumberType* type = nullptr;  ///< null: words
+  bool swapped = false;              ///< big-endian
+  bool fortran = false;              ///< the first axis runs fastest
+  std::size_t word = 0;              ///< bytes of a word
+  bool wide = false;                 ///< words of UTF-32
+  std::string_view values;
+
+  [[nodiscard]] bool bytes() const { return type != nullptr && (type->name == "u1" || type->name == "b1"); }
+};
+
+/// NumPy's format (numpy.lib.format): bool and numbers of 1 to 8 bytes, either endian, either order; as labels words too. Refuses
+/// objects, more than 4 dimensions, and a file longer or shorter than its header says. The view borrows `bytes`.
+[[nodiscard]] Result<NpyView> view_npy(std::string_view bytes, std::string_view origin, bool labels = false);
+
+/// Its values; refuses those that are not finite as floats.
+[[nodiscard]] Result<NpyArray> read_npy(const NpyView& view, std::string_view origin, bool labels = false);
+
+/// Both in one.
 [[nodiscard]] Result<NpyArray> parse_npy(std::string_view bytes, std::string_view origin, bool labels = false);
-
-/// Samples [n, f], [n, h, w] or [n, h, w, c]; targets [n] or [n, m] from FILE.labels.npy beside it, or y_train.npy beside
-/// X_train.npy; class names from FILE.classes.txt, a line each.
-[[nodiscard]] Result<Dataset> load_npy(const std::filesystem::path& file, std::string_view bytes, const DataOptions& options);
-
-/// The same without labels; one sample alone, [f], [h, w] or [h, w, c], is taken when it has options' image shape or columns.
-[[nodiscard]] Result<Dataset> npy_samples(std::string_view bytes, std::string_view origin, const DataOptions& options);
 
 }  // namespace soma

@@ -7,8 +7,7 @@
 namespace soma {
 
 int orientation(std::string_view segment) {
-  if (!segment.starts_with(std::string_view("Exif\0\0", 6))) return 1;
-  const std::string_view tiff = segment.substr(6);
+  const std::string_view tiff = segment.substr(segment.starts_with(std::string_view("Exif\0\0", 6)) ? 6 : 0);
   const bool big = tiff.starts_with("MM");
   if (!big && !tiff.starts_with("II")) return 1;
   const auto number = [&](std::size_t at, std::size_t bytes) {

@@ -7,7 +7,8 @@
 
 namespace soma {
 
-/// The orientation, 1 to 8, that an APP1 segment holds (EXIF 2.32, tag 0x0112); 1 when it holds none. Trusts no length.
+/// The orientation, 1 to 8, that an APP1 segment of a JPEG or an eXIf chunk of a PNG holds (EXIF 2.32, tag 0x0112); 1 when it
+/// holds none. Trusts no length.
 int orientation(std::string_view segment);
 
 /// The picture as people see it: 2 mirrored, 3 upside down, 4 to 8 the rest of EXIF's table.

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "data/arrays.h"
 #include "data/gzip.h"
 #include "data/image.h"
 #include "data/labels.h"
-#include "data/npy.h"
 #include "data/table.h"
 
 namespace soma {

@@ -207,8 +207,12 @@ Result<void> choose_columns(const Survey& s, TableLayout& layout, const DataOpti
     const bool rows = column.counts && column.cells() >= kFewRows && (column.low == 0 || column.low == 1) && s.header;
     if (rows && !asked_for)
       layout.notes.push_back(fmt::format("column '{0}' counts the rows; --set 'data.ignore=[\"{0}\"]' leaves it out", name));
+    const bool numbered = column.rises && column.whole && !column.counts && column.cells() >= kFewRows && s.header;
+    if (numbered && !asked_for)
+      layout.notes.push_back(fmt::format(
+          "column '{0}' rises from row to row, as numbers of rows do; --set 'data.ignore=[\"{0}\"]' leaves it out", name));
     if (column.grouped > 0 && column.words + column.dates == 0)
-      layout.notes.push_back(fmt::format("column '{}': commas between thousands", name));
+      layout.notes.push_back(fmt::format("column '{}': marks between thousands left out", name));
     if (column.percent > 0 && column.words + column.dates == 0)
       layout.notes.push_back(fmt::format("column '{}': 5% is read as 5", name));
     const double origin_of = far_origin(column);

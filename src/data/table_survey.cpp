@@ -171,6 +171,7 @@ void ColumnSurvey::add(std::string_view text, char decimal, const std::vector<st
   const bool first = cells() == 0;
   const auto number = parse_number(text, decimal);
   counts = counts && number && number->form == NumberForm::plain && (first || number->value == last + 1);
+  rises = rises && number && number->form == NumberForm::plain && (first || number->value > last);
   if (is_missing(text, missing_words)) {
     ++missing;
   } else if (number) {

@@ -44,6 +44,7 @@ struct ColumnSurvey {
   double last = 0;
   bool whole = true;   ///< no number has a fraction
   bool counts = true;  ///< every cell is a number, one more than the cell above it
+  bool rises = true;   ///< every cell is a number, more than the cell above it
 
   static constexpr std::size_t kMostDistinct = 70'000;
 

@@ -62,15 +62,20 @@ std::string one_hot(GraphBuilder& graph, const std::string& step, const std::str
 
 /// Gaps filled by Where(IsNaN(x), fill, x); indicators are IsNaN of their columns, behind all others.
 std::string impute(GraphBuilder& graph, const std::string& step, const std::string& x, const PreprocessStep& fitted) {
+  const Shape narrow = {std::ssize(fitted.fill)}, told = {std::ssize(fitted.indicators)}, wide = {narrow[0] + told[0]};
+  graph.making(narrow, onnx::TensorProto::BOOL);
   graph.add("IsNaN", {x}, step + ".missing");
+  graph.making(narrow);
   const std::string fill = graph.floats(step + ".fill", {std::ssize(fitted.fill)}, fitted.fill);
   const std::string filled = step + (fitted.indicators.empty() ? ".y" : ".filled");
   graph.add("Where", {step + ".missing", fill, x}, filled);
   if (fitted.indicators.empty()) return filled;
   const std::vector<std::int64_t> places(fitted.indicators.begin(), fitted.indicators.end());
   set_attribute(graph.add("Cast", {step + ".missing"}, step + ".numbers"), "to", std::int64_t{onnx::TensorProto::FLOAT});
+  graph.making(told);
   set_attribute(graph.add("Gather", {step + ".numbers", graph.integers(step + ".indicators", places)}, step + ".told"), "axis",
                 std::int64_t{1});
+  graph.making(wide);
   set_attribute(graph.add("Concat", {filled, step + ".told"}, step + ".y"), "axis", std::int64_t{1});
   return step + ".y";
 }

@@ -142,7 +142,12 @@ class ShapeOf {
     const auto shape = one();
     if (!shape || (shape->size() == 1) == flat) return shape;
     if (flat) return wants("a flat input", to_string(*shape), "a flatten before it");
-    return wants("an image (channels, height, width)", fmt::format("{} flat values", (*shape)[0]), "it before the flatten");
+    const std::int64_t size = (*shape)[0];
+    const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(size))));
+    return wants("an image (channels, height, width)", fmt::format("{} flat values", size),
+                 fmt::format("it before the flatten, or --set network.input=[1,{},{}] where rows of data are {}",
+                             side * side == size ? side : 1, side * side == size ? side : size,
+                             side * side == size ? "pictures" : "signals"));
   }
 
   Result<void> windows(std::string_view what, std::int64_t h, std::int64_t w, std::int64_t stride_h,

@@ -96,11 +96,12 @@ Result<void> check_missing(const Config& config, const RunData& data) {
 
 /// Pixels that are divided already would become next to nothing, without a word.
 Result<void> check_divide(const Config& config, const Dataset& train) {
-  if (config.preprocess.empty() || train.floats.empty()) return {};
+  if (config.preprocess.empty()) return {};
   const PreprocessSpec& first = config.preprocess.front();
   if (first.kind != PreprocessKind::divide || !(std::abs(first.by) > 1)) return {};
   float largest = 0;
   for (const float x : train.floats) largest = std::isnan(x) ? largest : std::max(largest, std::abs(x));
+  for (const std::uint8_t x : train.bytes) largest = std::max(largest, static_cast<float>(x));
   if (largest > 1) return {};
   return refused(
       fmt::format("{}: wanted values to divide by {:g}, got none above {:g}: they are divided already; try --set "

@@ -1,39 +1,24 @@
 // NPY headers and values, right and wrong → arrays, data sets and errors.
-#include "data/npy.h"
-
 #include <rapidcheck.h>
 
 #include <cstring>
 #include <limits>
 
+#include "data/arrays.h"
+#include "data/npy_bytes.h"
 #include "data/scratch.h"
 
 namespace soma {
 namespace {
 
 using test::message;
+using test::npy;
+using test::npy_of;
 using test::Scratch;
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-std::string npy_of(const std::string& dictionary, std::string_view values, char version = 1) {
-  std::string bytes = "\x93NUMPY";
-  bytes += version;
-  bytes += '\0';
-  bytes += static_cast<char>(dictionary.size() & 0xff);
-  bytes += static_cast<char>(dictionary.size() >> 8);
-  if (version > 1) bytes.append(2, '\0');
-  return bytes + dictionary + std::string(values);
-}
-
-template <class T>
-std::string npy(const std::string& type, const std::string& shape, const std::vector<T>& values, char version = 1) {
-  std::string raw(values.size() * sizeof(T), '\0');
-  if (!values.empty()) std::memcpy(raw.data(), values.data(), raw.size());
-  return npy_of("{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }  \n", raw, version);
-}
 
 TEST(Npy, EveryTypeAndVersion) {
   for (const char version : std::string("\1\2\3")) {
@@ -142,7 +127,7 @@ TEST(Npy, DataSetsWithLabelsBeside) {
   EXPECT_THAT(message(load_dataset(file.string())), HasSubstr("wanted 2 labels, one per sample, got 3"));
   scratch.write("x.npy", npy<float>("<f4", "(2,)", {1, 2}));
   EXPECT_THAT(message(load_dataset(file.string())),
-              HasSubstr("wanted an array [n, f], [n, h, w] or [n, h, w, c], got 1 dimension"));
+              HasSubstr("wanted an array [n, f], [n, h, w], [n, h, w, c] or [n, c, h, w], got 1 dimension"));
   scratch.write("x.npy", npy<float>("<f4", "(0, 3)", {}));
   EXPECT_THAT(message(load_dataset(file.string())), HasSubstr("wanted at least one sample, got none"));
 }

@@ -303,6 +303,15 @@ TEST(Table, WrittenNumbers) {
   EXPECT_THAT(table("x,label\n1e-400,a\n1,b\n")->floats, ElementsAre(0, 1));
 }
 
+TEST(Table, ColumnsThatNumberTheRowsAreSaid) {
+  std::string text = "nr,id,x,label\n";
+  for (int i = 0; i < 20; ++i) text += fmt::format("{},{},{}.5,{}\n", i + 1, 1000 + 7 * i, i, i % 2 == 0 ? "a" : "b");
+  EXPECT_THAT(
+      table(text)->notes,
+      ElementsAre("column 'nr' counts the rows; --set 'data.ignore=[\"nr\"]' leaves it out",
+                  "column 'id' rises from row to row, as numbers of rows do; --set 'data.ignore=[\"id\"]' leaves it out"));
+}
+
 TEST(Table, ColumnsThatSayNothingAreLeftOut) {
   std::string text = ",name,empty,when,x,label\n";
   for (int i = 0; i < 20; ++i)

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "data/gzip.h"
+#include "data/npz.h"
 #include "graph/array.h"
 #include "model/onnx_bytes.h"
 #include "model/safetensors.h"
@@ -21,6 +22,7 @@ void check(const soma::Result<T>& result) {
 
 using Reader = void (*)(std::string_view bytes);
 [[maybe_unused]] constexpr Reader read_gzip = [](std::string_view bytes) { check(soma::gunzip(bytes, "fuzz", 1 << 24)); };
+[[maybe_unused]] constexpr Reader read_npz = [](std::string_view bytes) { check(soma::load_npz("fuzz", bytes, {})); };
 [[maybe_unused]] constexpr Reader read_safetensors = [](std::string_view bytes) {
   check(soma::parse_safetensors(bytes, "fuzz", soma::Changed::accept));
 };

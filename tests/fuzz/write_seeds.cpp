@@ -8,6 +8,7 @@
 
 #include "batchfile/persistence.h"
 #include "core/file.h"
+#include "data/npy_bytes.h"
 #include "serve/http_cases.h"
 #include "serve/infer_cases.h"
 #include "soma/soma.h"
@@ -74,6 +75,9 @@ int main(int argc, char** argv) try {
   const std::filesystem::path place = argv[1];
   write(place / "csv/table.csv", kCsv);
   write(place / "npy/array.npy", kNpy);
+  for (const bool deflated : {false, true})
+    write(place / (deflated ? "npz/deflated.npz" : "npz/stored.npz"),
+          soma::test::zip({{"x.npy", std::string(kNpy)}, {"y.npy", std::string(kNpy)}}, deflated));
   write(place / "gzip/hello.gz", kGzip);
   write(place / "http/post", kPost);
   write(place / "http/chunked", kChunked);

@@ -67,8 +67,10 @@ TEST(Resolve, BranchesAddAndConcat) {
 TEST(Resolve, SaysWhichLayerWantedWhat) {
   auto flat = spec({32, 14, 14}, {Activation{}, Linear{5}});
   EXPECT_EQ(message(flat), "network: layer 2 'linear1' wants a flat input, got 32×14×14; try a flatten before it");
-  EXPECT_EQ(message(spec({8}, {Conv2d{1, 1, 1}})),
-            "network: layer 1 'conv2d1' wants an image (channels, height, width), got 8 flat values; try it before the flatten");
+  EXPECT_EQ(
+      message(spec({8}, {Conv2d{1, 1, 1}})),
+      "network: layer 1 'conv2d1' wants an image (channels, height, width), got 8 flat values; try it before the flatten, or "
+      "--set network.input=[1,1,8] where rows of data are signals");
   EXPECT_THAT(message(spec({1, 4, 4}, {Softmax{}})), HasSubstr("'softmax1' wants a flat input"));
   EXPECT_THAT(message(spec({8}, {Linear{}})), HasSubstr("'linear1' wants at least 1 output, got 0; try out = N"));
   EXPECT_THAT(message(spec({8}, {Linear{-3}}), 10), HasSubstr("got -3"));

@@ -190,6 +190,56 @@ TEST_F(OwnData, AnUnusualSampleIsGivenBackBadly) {
   EXPECT_GT((*said)[1].score, 10 * (*said)[0].score);
 }
 
+/// With values and several labels, with samples to be given back, with weights of samples and balanced classes.
+TEST_F(OwnData, EveryKindOfTargetGivesTheSameBitsOnAnyNumberOfThreadsAndAfterAnInterruption) {
+  std::string text = "a,b,price,size,high,low,w,word\n";
+  for (int i = 0; i < 150; ++i)
+    text += fmt::format("{},{},{}.5,{},{},{},{},{}\n", i * 7 % 13, i * 5 % 11, i * 3 % 101, i * i % 97, i % 2, i % 3 == 0 ? 1 : 0,
+                        1 + i % 4, i % 5 == 0 ? "x" : "y");
+  const std::string file = write("t.csv", text);
+  struct Target {
+    const char* what;
+    std::vector<std::string> labels, ignore;
+    std::optional<Task> task;
+  };
+  const Target targets[] = {{"values", {"price", "size"}, {"high", "low", "word"}, Task::values},
+                            {"labels", {"high", "low"}, {"price", "size", "word"}, Task::labels},
+                            {"reconstruct", {"word"}, {"high", "low"}, Task::reconstruct},
+                            {"classes", {"word"}, {"price", "size"}, Task::classes}};
+  for (const Target& target : targets) {
+    SCOPED_TRACE(target.what);
+    Config config = config_for(file);
+    config.data.task = target.task;
+    config.data.ignore = target.ignore;
+    config.data.weights = "w";
+    if (target.labels.size() == 1)
+      config.data.label = target.labels[0];
+    else
+      config.data.labels = target.labels;
+    config.loss.balanced = target.task == Task::classes;
+    config.train.epochs = 3;
+    config.train.early_stopping = 3;
+    config.data.validation_fraction = 0.1;
+    const auto data = load_run_data(config);
+    ASSERT_TRUE(data.ok()) << data.error().message;
+    Trainer whole = make(config, *data);
+    finish(whole);
+
+    config.train.threads = 3;
+    Trainer threaded = make(config, *data);
+    const fs::path checkpoint = directory_ / "checkpoint.safetensors";
+    for (int step = 0; step < 9; ++step) threaded.step().value();  // into the middle of the second epoch
+    threaded.save(checkpoint).value();
+    finish(threaded);
+    EXPECT_EQ(weights(threaded), weights(whole));
+
+    Trainer resumed = make(config, *data);
+    resumed.restore(checkpoint).value();
+    finish(resumed);
+    EXPECT_EQ(weights(resumed), weights(whole));
+  }
+}
+
 TEST_F(OwnData, ALossThatCannotServeTheTaskIsRefused) {
   Config config = config_for(write("t.csv", plane(60)));
   config.data.ignore = {"high", "low"};
