@@ -7,6 +7,7 @@
 
 #include "soma/error.h"
 #include "soma/file.h"
+#include "soma/reading.h"
 
 namespace soma::app {
 
@@ -34,6 +35,9 @@ void add_version(CLI::App& program, Action& action);
 
 /// --trust-changed: a file of soma's is taken although it is not what soma wrote.
 void add_trust(CLI::App& command, Changed& changed);
+
+/// --preprocess and --classes: what the file of another tool does not say.
+void add_reading(CLI::App& command, Reading& reading);
 
 /// Prints the error as one line on stderr; its kind decides the status.
 int complain(const Error& error);

@@ -10,6 +10,7 @@
 #include "metrics.h"
 #include "soma/device.h"
 #include "soma/file.h"
+#include "soma/graph.h"
 #include "soma/train.h"
 #include "soma/words.h"
 #include "table.h"
@@ -22,6 +23,7 @@ struct Options {
   std::string model, data, label;
   int threads = 0;
   Changed changed = Changed::refuse;
+  Reading reading;
   bool json = false;
 };
 
@@ -76,11 +78,10 @@ Result<Dataset> held_out(const std::string& directory) {
   return std::move(data->test);
 }
 
-Result<Dataset> data_for(const Options& options, const Model& model, const std::string& source) {
+Result<Dataset> data_for(const Options& options, DataOptions wanted, const std::string& source) {
   if (source.empty() && is_directory(options.model)) return held_out(options.model);
   if (source.empty())
     return Error{Error::Kind::usage, "eval: wanted --data NAME|PATH, or the directory of a run, got a model alone"};
-  DataOptions wanted = data_options(model);
   if (!options.label.empty()) {
     wanted.label = options.label;
     wanted.labels.clear();
@@ -88,14 +89,58 @@ Result<Dataset> data_for(const Options& options, const Model& model, const std::
   return load_dataset(source, wanted);
 }
 
+int show(const Evaluation& evaluation, Task task, const std::vector<std::string>& classes,
+         const std::vector<std::string>& targets, const Options& options, const std::string& source) {
+  if (!options.json) {
+    fmt::print("{}\n", bold(headline(evaluation, task), stdout));
+    if (task == Task::classes) print_confusion(evaluation, classes);
+    print_per_label(evaluation);
+    return done;
+  }
+  nlohmann::ordered_json json = as_json(evaluation);
+  json["task"] = word(task);
+  if (task == Task::classes) {
+    json["confusion"] = evaluation.confusion;
+    json["class_names"] = classes;
+  } else {
+    json["target_names"] = targets;
+  }
+  json["model"] = options.model;
+  json["data"] = source.empty() ? "held out by the run" : source;
+  fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return done;
+}
+
+/// A file that is no list of layers.
+int evaluate_graph(Graph& graph, const Options& options) {
+  auto wanted = graph.data_options();
+  if (!wanted) return complain({wanted.error().kind, options.model + ": " + wanted.error().message});
+  if (!options.reading.classes.empty()) {
+    auto names = read_class_names(options.reading.classes);
+    if (!names) return complain(names.error());
+    wanted->class_names = std::move(*names);
+  }
+  const std::string source = test_split(options.data);
+  const Result<Dataset> data = data_for(options, std::move(*wanted), source);
+  if (!data) return complain(data.error());
+  const Result<Evaluation> evaluation = graph.evaluate(*data, options.reading);
+  if (!evaluation) return complain({evaluation.error().kind, options.model + ": " + evaluation.error().message});
+  return show(*evaluation, data->task, data->class_names, data->target_names, options, source);
+}
+
 int evaluate(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
   const bool run = is_directory(options.model);
-  const Result<Model> model =
-      read_onnx(run ? (std::filesystem::path(options.model) / "model.onnx").string() : options.model, options.changed);
-  if (!model) return complain(model.error());
+  const std::string file = run ? (std::filesystem::path(options.model) / "model.onnx").string() : options.model;
+  Result<Model> model = read_onnx(file, options.changed);
+  if (!model && model.error().kind != Error::Kind::data) return complain(model.error());
+  if (!model) {
+    auto graph = Graph::read(file, options.changed);
+    return graph ? evaluate_graph(*graph, options) : complain(model.error());
+  }
+  if (const auto applied = apply(options.reading, *model); !applied) return complain(applied.error());
   const std::string source = test_split(options.data);
-  const Result<Dataset> data = data_for(options, *model, source);
+  const Result<Dataset> data = data_for(options, data_options(*model), source);
   if (!data) return complain(data.error());
   NetworkOptions network;
   network.threads = options.threads;
@@ -104,24 +149,7 @@ int evaluate(const Options& options) {
   const Result<Evaluation> evaluation = predictor->evaluate(*data);
   if (!evaluation) return complain(evaluation.error());
 
-  if (!options.json) {
-    fmt::print("{}\n", bold(headline(*evaluation, model->task), stdout));
-    if (model->task == Task::classes) print_confusion(*evaluation, model->class_names);
-    print_per_label(*evaluation);
-    return done;
-  }
-  nlohmann::ordered_json json = as_json(*evaluation);
-  json["task"] = word(model->task);
-  if (model->task == Task::classes) {
-    json["confusion"] = evaluation->confusion;
-    json["class_names"] = model->class_names;
-  } else {
-    json["target_names"] = model->target_names;
-  }
-  json["model"] = options.model;
-  json["data"] = source.empty() ? "held out by the run" : source;
-  fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  return done;
+  return show(*evaluation, model->task, model->class_names, model->target_names, options, source);
 }
 
 }  // namespace
@@ -137,6 +165,7 @@ void add_eval(CLI::App& program, Action& action) {
   command->add_option("--threads", options->threads, "Threads; 0 = all cores")
       ->type_name("N")
       ->check(CLI::Range(0, kMostThreads));
+  add_reading(*command, options->reading);
   add_trust(*command, options->changed);
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->callback([options, &action] { action = [options] { return evaluate(*options); }; });

@@ -19,6 +19,7 @@ struct Options {
   BpfOptions bpf;
   bool int8 = false;
   Changed changed = Changed::refuse;
+  Reading reading;
 };
 
 Error usage(const std::string& what) { return {Error::Kind::usage, what}; }
@@ -80,6 +81,7 @@ int export_model(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
   Result<Model> model = read_onnx(options.model, options.changed);
   if (!model) return complain(model.error());
+  if (const auto applied = apply(options.reading, *model); !applied) return complain(applied.error());
   std::string source;
   if (options.int8) {
     model = in_8_bits(*model, options, source);
@@ -121,6 +123,7 @@ void add_export(CLI::App& program, Action& action) {
   command->add_option("--max-macs", options->bpf.max_products, "Of --to bpf: most multiply-adds of a call")
       ->type_name("N")
       ->capture_default_str();
+  add_reading(*command, options->reading);
   add_trust(*command, options->changed);
   command->callback([options, &action] { action = [options] { return export_model(*options); }; });
 }

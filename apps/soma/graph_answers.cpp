@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -48,9 +49,16 @@ nlohmann::ordered_json values_of(const TypedArray& array, std::int64_t i, std::i
 
 }  // namespace
 
-int predict_with(Graph& graph, const std::string& model, const std::vector<std::string>& files, bool json) {
+int predict_with(Graph& graph, const std::string& model, const std::vector<std::string>& files, const Reading& reading,
+                 bool json) {
   auto wanted = graph.data_options();
   if (!wanted) return complain({wanted.error().kind, model + ": " + wanted.error().message});
+  std::vector<std::string> classes;
+  if (!reading.classes.empty()) {
+    auto names = read_class_names(reading.classes);
+    if (!names) return complain(names.error());
+    classes = std::move(*names);
+  }
   wanted->labelled = false;
   nlohmann::ordered_json predictions = nlohmann::ordered_json::array();
   std::vector<Row> rows;
@@ -58,16 +66,21 @@ int predict_with(Graph& graph, const std::string& model, const std::vector<std::
     const std::filesystem::path path(file);
     const Result<Dataset> samples = load_samples({&path, 1}, *wanted);
     if (!samples) return complain(samples.error());
-    const auto outputs = graph.run(*samples);
+    const auto outputs = graph.run(*samples, reading);
     if (!outputs) return complain({outputs.error().kind, file + ": " + outputs.error().message});
     for (std::int64_t i = 0; i < samples->count; ++i) {
       nlohmann::ordered_json entry = {{"file", file}, {"row", i}};
       Row row = {samples->count == 1 ? file : fmt::format("{} #{}", file, i + 1)};
+      std::string named;
       for (std::size_t k = 0; k < outputs->size(); ++k) {
         nlohmann::ordered_json values = values_of((*outputs)[k], i, samples->count);
         row.push_back(values.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+        if (!classes.empty() && values.size() == classes.size() && named.empty())
+          named = classes[static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin())];
         entry["outputs"][graph.outputs()[k].name] = std::move(values);
       }
+      if (!named.empty()) entry["class"] = named;
+      if (!classes.empty()) row.push_back(named);
       predictions.push_back(std::move(entry));
       rows.push_back(std::move(row));
     }
@@ -79,6 +92,7 @@ int predict_with(Graph& graph, const std::string& model, const std::vector<std::
   }
   Row head = {"file"};
   for (const GraphPort& port : graph.outputs()) head.push_back(port.name);
+  if (!classes.empty()) head.emplace_back("class");
   print_table(stdout, head, rows, std::string(head.size(), 'l'));
   return done;
 }

@@ -8,7 +8,9 @@
 
 namespace soma::app {
 
-/// Prints every output of every sample, as a table or as one JSON object. Returns the exit status.
-int predict_with(Graph& graph, const std::string& model, const std::vector<std::string>& files, bool json);
+/// Prints every output of every sample, as a table or as one JSON object, and the class where `reading` names as many as an
+/// output has numbers. Returns the exit status.
+int predict_with(Graph& graph, const std::string& model, const std::vector<std::string>& files, const Reading& reading,
+                 bool json);
 
 }  // namespace soma::app

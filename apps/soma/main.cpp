@@ -116,6 +116,21 @@ void add_trust(CLI::App& command, Changed& changed) {
       "Take a file of soma's that has been changed since soma wrote it");
 }
 
+void add_reading(CLI::App& command, Reading& reading) {
+  command
+      .add_option(
+          "--preprocess", reading.preprocess,
+          "A step before those of another tool's file: divide:255, standardise:MEAN,…:DEVIATION,… (one number, or one for "
+          "each channel)")
+      ->type_name("STEP")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->expected(1);
+  command
+      .add_option("--classes", reading.classes,
+                  "What another tool's classes are called: names with commas between them, or a file with one on each line")
+      ->type_name("NAMES|FILE");
+}
+
 int complain(const Error& error) {
   // A second line is one to paste.
   const std::size_t end = error.message.find('\n');

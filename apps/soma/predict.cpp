@@ -20,6 +20,7 @@ struct Options {
   std::vector<std::string> files;
   bool json = false;
   Changed changed = Changed::refuse;
+  Reading reading;
 };
 
 /// One sample: where it came from and what the model says.
@@ -127,12 +128,13 @@ nlohmann::ordered_json as_json(const std::vector<Answer>& answers, const Model& 
 
 int predict(const Options& options) {
   if (const auto usable = target(); !usable) return complain({Error::Kind::usage, usable.error().message});
-  const Result<Model> model = read_onnx(options.model, options.changed);
+  Result<Model> model = read_onnx(options.model, options.changed);
   if (!model && model.error().kind != Error::Kind::data) return complain(model.error());
   if (!model) {
     auto graph = Graph::read(options.model, options.changed);
-    return graph ? predict_with(*graph, options.model, options.files, options.json) : complain(model.error());
+    return graph ? predict_with(*graph, options.model, options.files, options.reading, options.json) : complain(model.error());
   }
+  if (const auto applied = apply(options.reading, *model); !applied) return complain(applied.error());
   Result<Predictor> predictor = Predictor::create(*model);
   if (!predictor) return complain(predictor.error());
   DataOptions wanted = data_options(*model);
@@ -164,6 +166,7 @@ void add_predict(CLI::App& program, Action& action) {
   command->add_option("FILE", options->files, "PNG, JPEG, CSV or NPY files")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_reading(*command, options->reading);
   add_trust(*command, options->changed);
   command->add_flag("--json", options->json, "Print one JSON object as the last line of stdout");
   command->callback([options, &action] { action = [options] { return predict(*options); }; });

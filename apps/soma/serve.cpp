@@ -143,6 +143,7 @@ void add_serve(CLI::App& program, Action& action) {
       ->check(CLI::IsMember({"off", "sampled", "all"}));
   command->add_option("--tls-certificate", serving.certificate, "PEM file with the certificate chain");
   command->add_option("--tls-key", serving.key, "PEM file with its key");
+  add_reading(*command, serving.reading);
   add_trust(*command, serving.changed);
   command->callback([options, &action] { action = [options] { return serve(*options); }; });
 }

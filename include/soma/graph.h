@@ -14,6 +14,8 @@
 #include "soma/dataset.h"
 #include "soma/error.h"
 #include "soma/file.h"
+#include "soma/model.h"
+#include "soma/reading.h"
 #include "soma/tensor.h"
 
 namespace soma {
@@ -41,14 +43,20 @@ struct GraphPort {
   Shape extents;        ///< −1 where the file leaves one free
 };
 
+struct GraphOptions {
+  bool lower = true;  ///< stretches of it that are layers are computed as networks are; else every operator by itself
+  int threads = 1;    ///< of those networks; 0 = all cores this process may use
+};
+
 /// A graph of ONNX operators, executed as the file says, without being turned into layers. One thread may call it at a time.
 class Graph {
  public:
   /// Reads the file and whatever arrays lie beside it, inside its directory. Trusts nothing. Fails on operators that are not
   /// known, naming each with its version, and as read_onnx does on files of soma's that something has changed.
-  [[nodiscard]] static Result<Graph> read(const std::filesystem::path& file, Changed changed = Changed::refuse);
+  [[nodiscard]] static Result<Graph> read(const std::filesystem::path& file, Changed changed = Changed::refuse,
+                                          const GraphOptions& options = {});
   /// The same from memory; arrays in other files are refused. Errors begin with `who`.
-  [[nodiscard]] static Result<Graph> parse(std::string_view bytes, std::string_view who);
+  [[nodiscard]] static Result<Graph> parse(std::string_view bytes, std::string_view who, const GraphOptions& options = {});
   Graph(Graph&&) noexcept;
   Graph& operator=(Graph&&) noexcept;
   ~Graph();
@@ -58,6 +66,9 @@ class Graph {
   /// The operators of the graph by name, those of other domains with theirs before it, and how often each is there.
   [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> operators() const;
 
+  /// How many networks the last run went through.
+  [[nodiscard]] std::int64_t islands() const;
+
   /// One array for each input, in their order → one for each output. Shapes are worked out and memory is laid out before
   /// anything runs, and kept for the next call with the same shapes. bfloat16 inputs may come as float32. Fails on arrays of
   /// other types or extents than the file declares, and where an operator cannot do what it is asked.
@@ -66,8 +77,13 @@ class Graph {
   /// What load_samples needs to read data as the graph's only input wants it: [batch, features], [batch, height, width],
   /// [batch, channels, height, width] or, where only the last extent can be channels, [batch, height, width, channels].
   [[nodiscard]] Result<DataOptions> data_options() const;
-  /// Such samples, batch by batch → each output for all of them. Pixels go in as 0 to 255.
-  [[nodiscard]] Result<std::vector<TypedArray>> run(const Dataset& samples);
+  /// Such samples, batch by batch → each output for all of them. Pixels go in as 0 to 255, before the steps of `reading`.
+  [[nodiscard]] Result<std::vector<TypedArray>> run(const Dataset& samples, const Reading& reading = {});
+
+  /// What the graph is worth on labelled samples, whose class names are in the order of its outputs. Of its outputs counts the
+  /// first with a number for each class, else the first with one class for each sample, by its name or its place; for a data set
+  /// of values the first with as many numbers. `worst`: how many of the mistakes to list.
+  [[nodiscard]] Result<Evaluation> evaluate(const Dataset& known, const Reading& reading = {}, std::size_t worst = 0);
 
  private:
   struct State;

@@ -12,6 +12,7 @@
 
 #include "soma/error.h"
 #include "soma/file.h"
+#include "soma/reading.h"
 
 namespace soma {
 
@@ -24,6 +25,7 @@ struct ServeOptions {
   bool share_port = false;                ///< join a server that listens there already, to take over from it
   int threads = 0;                        ///< 0 = all cores this process may use
   Changed changed = Changed::refuse;      ///< models of soma's that are not what soma wrote
+  Reading reading;                        ///< of every model: what their files do not say
 
   std::int64_t max_batch = 32;               ///< rows that go through a model together
   std::chrono::microseconds max_delay{0};    ///< how long a request may wait for company

@@ -12,6 +12,7 @@
 #include "soma/lab.h"            // IWYU pragma: export
 #include "soma/model.h"          // IWYU pragma: export
 #include "soma/network.h"        // IWYU pragma: export
+#include "soma/reading.h"        // IWYU pragma: export
 #include "soma/report.h"         // IWYU pragma: export
 #include "soma/run_directory.h"  // IWYU pragma: export
 #include "soma/serve.h"          // IWYU pragma: export

@@ -134,8 +134,6 @@ void Compiler::plain(const onnx::NodeProto& node, Scope& scope) {
     define(scope, name, step.out.back());
   }
   if (!fold) {
-    for (const Index value : step.in)
-      if (value >= 0) program.values_[static_cast<std::size_t>(value)].last_read = static_cast<Index>(program.steps_.size());
     program.steps_.push_back(std::move(step));
     return;
   }

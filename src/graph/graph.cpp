@@ -21,6 +21,7 @@ struct Graph::State {
   Source source;
   std::vector<GraphPort> inputs, outputs;
   std::deque<Program> programs;  // the last few shapes, newest first
+  std::int64_t islands = 0;      // of the last run
 };
 
 namespace {
@@ -71,6 +72,14 @@ std::string described(ElementType type, const Shape& extents) {
   return fmt::format("{} [{}]", to_string(type), text);
 }
 
+/// float32 → bfloat16.
+TypedArray narrow(const TypedArray& wide) {
+  TypedArray array{ElementType::bf16, wide.extents, std::vector<std::byte>(wide.bytes.size() / 2), {}};
+  convert_half({wide.type, wide.extents, const_cast<std::byte*>(wide.bytes.data())},
+               {array.type, array.extents, array.bytes.data()});
+  return array;
+}
+
 bool fits(const GraphPort& port, const TypedArray& array) {
   if (array.type != port.type) return false;
   if (!port.ranked) return true;
@@ -87,6 +96,7 @@ Graph::~Graph() = default;
 
 const std::vector<GraphPort>& Graph::inputs() const { return state_->inputs; }
 const std::vector<GraphPort>& Graph::outputs() const { return state_->outputs; }
+std::int64_t Graph::islands() const { return state_->islands; }
 
 std::vector<std::pair<std::string, std::int64_t>> Graph::operators() const {
   std::map<std::string, std::int64_t> count;
@@ -137,15 +147,17 @@ Result<Graph> Graph::take(std::unique_ptr<State> state) {
   return Graph(std::move(state));
 }
 
-Result<Graph> Graph::read(const std::filesystem::path& file, Changed changed) {
+Result<Graph> Graph::read(const std::filesystem::path& file, Changed changed, const GraphOptions& options) {
   auto state = std::make_unique<State>();
+  state->source.options = options;
   state->source.who = file.string();
   if (const auto done = read_model(file, changed, state->model); !done) return done.error();
   return take(std::move(state));
 }
 
-Result<Graph> Graph::parse(std::string_view bytes, std::string_view who) {
+Result<Graph> Graph::parse(std::string_view bytes, std::string_view who, const GraphOptions& options) {
   auto state = std::make_unique<State>();
+  state->source.options = options;
   state->source.who = who;
   if (const auto done = parse_model(bytes, who, Changed::refuse, state->model); !done) return done.error();
   return take(std::move(state));
@@ -157,15 +169,16 @@ Result<std::vector<TypedArray>> Graph::run(std::span<const TypedArray> given) {
   };
   if (given.size() != state_->inputs.size())
     return wrong(fmt::format("wanted {} inputs, got {}", state_->inputs.size(), given.size()));
-  std::vector<TypedArray> inputs(given.begin(), given.end());
+  std::span<const TypedArray> inputs = given;
+  std::vector<TypedArray> narrowed;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const GraphPort& port = state_->inputs[i];
-    TypedArray& array = inputs[i];
-    if (port.type == ElementType::bf16 && array.type == ElementType::f32) {
-      TypedArray narrow{ElementType::bf16, array.extents, std::vector<std::byte>(array.bytes.size() / 2), {}};
-      convert_half({array.type, array.extents, array.bytes.data()}, {narrow.type, narrow.extents, narrow.bytes.data()});
-      array = std::move(narrow);
+    if (port.type == ElementType::bf16 && inputs[i].type == ElementType::f32) {
+      if (narrowed.empty()) narrowed.assign(given.begin(), given.end());
+      narrowed[i] = narrow(given[i]);
+      inputs = narrowed;
     }
+    const TypedArray& array = inputs[i];
     if (!fits(port, array))
       return wrong(fmt::format("input '{}' wanted {}, got {}", port.name,
                                port.ranked ? described(port.type, port.extents) : std::string(to_string(port.type)),
@@ -183,6 +196,7 @@ Result<std::vector<TypedArray>> Graph::run(std::span<const TypedArray> given) {
     if (programs.size() > kMostPrograms) programs.pop_back();
     chosen = programs.begin();
   }
+  state_->islands = chosen->islands();
   return chosen->run(inputs);
 }
 

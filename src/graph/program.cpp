@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "graph/compiler.h"
 #include "graph/convert.h"
+#include "graph/lowering.h"
 
 namespace soma {
 namespace {
@@ -103,6 +104,7 @@ Result<Program> Program::compile(const Source& source, std::span<const TypedArra
     };
     try {
       compiler.run();
+      if (!everything && source.options.lower) Lowering(compiler.program, *source.model, source.options.threads).run();
       if (const auto laid_out = compiler.program.lay_out(source.who); !laid_out) return laid_out.error();
       return std::move(compiler.program);
     } catch (const Refusal& refusal) {
@@ -116,6 +118,9 @@ Result<Program> Program::compile(const Source& source, std::span<const TypedArra
 
 Result<void> Program::lay_out(const std::string& who) {
   Blocks blocks;
+  for (std::size_t i = 0; i < steps_.size(); ++i)
+    for (const std::int64_t value : steps_[i].in)
+      if (value >= 0) values_[static_cast<std::size_t>(value)].last_read = static_cast<std::int64_t>(i);
   for (const std::int64_t output : outputs_)
     values_[static_cast<std::size_t>(output)].last_read = static_cast<std::int64_t>(steps_.size());
   std::vector<std::vector<std::int64_t>> done(steps_.size() + 1);
@@ -150,26 +155,24 @@ Result<void> Program::lay_out(const std::string& who) {
   return {};
 }
 
+void* Program::data(std::int64_t value, std::span<const TypedArray> inputs) {
+  Value& at = values_[static_cast<std::size_t>(value)];
+  const bool text = at.known.type == ElementType::string;
+  if (at.stored && text) return texts_[at.place].empty() ? static_cast<void*>(&nothing) : texts_[at.place].data();
+  if (at.stored) {
+    const auto base = reinterpret_cast<std::uintptr_t>(memory_.data());
+    return memory_.data() + ((kAlignment - base % kAlignment) % kAlignment) + at.place;
+  }
+  const TypedArray& array = at.input >= 0 ? inputs[static_cast<std::size_t>(at.input)] : *at.known.value;
+  if (text && !array.strings.empty()) return const_cast<std::string*>(array.strings.data());
+  if (!text && !array.bytes.empty()) return const_cast<std::byte*>(array.bytes.data());
+  return &nothing;
+}
+
 Operand Program::operand(std::int64_t value, std::span<const TypedArray> inputs) {
   if (value < 0) return {};
-  Value& at = values_[static_cast<std::size_t>(value)];
-  Operand operand{at.known.type, at.known.extents, &nothing};
-  const auto point_to = [&](const TypedArray& array) {
-    if (array.type == ElementType::string && !array.strings.empty())
-      operand.data = const_cast<std::string*>(array.strings.data());
-    if (array.type != ElementType::string && !array.bytes.empty()) operand.data = const_cast<std::byte*>(array.bytes.data());
-  };
-  if (at.stored) {
-    if (at.known.type != ElementType::string) {
-      const auto base = reinterpret_cast<std::uintptr_t>(memory_.data());
-      operand.data = memory_.data() + ((kAlignment - base % kAlignment) % kAlignment) + at.place;
-    } else if (!texts_[at.place].empty()) {
-      operand.data = texts_[at.place].data();
-    }
-  } else {
-    point_to(at.input >= 0 ? inputs[static_cast<std::size_t>(at.input)] : *at.known.value);
-  }
-  return operand;
+  const Known& known = values_[static_cast<std::size_t>(value)].known;
+  return {known.type, known.extents, data(value, inputs)};
 }
 
 bool Program::serves(std::span<const TypedArray> inputs) const {
@@ -182,8 +185,17 @@ bool Program::serves(std::span<const TypedArray> inputs) const {
   return true;
 }
 
+std::int64_t Program::islands() const {
+  return std::count_if(steps_.begin(), steps_.end(), [](const Step& step) { return step.island != nullptr; });
+}
+
 Result<std::vector<TypedArray>> Program::run(std::span<const TypedArray> inputs) {
   for (const Step& step : steps_) {
+    if (step.island != nullptr) {
+      const std::int64_t samples = values_[static_cast<std::size_t>(step.in[0])].known.extents[0];
+      step.island->run(static_cast<float*>(data(step.in[0], inputs)), static_cast<float*>(data(step.out[0], inputs)), samples);
+      continue;
+    }
     std::vector<Operand> in, out;
     for (const std::int64_t value : step.in) in.push_back(operand(value, inputs));
     for (const std::int64_t value : step.out) out.push_back(operand(value, inputs));

@@ -3,9 +3,11 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "graph/island.h"
 #include "graph/operator.h"
 
 namespace soma {
@@ -16,6 +18,7 @@ struct Source {
   std::map<std::string, TypedArray> arrays;  ///< of the outermost graph
   std::vector<std::string> inputs;           ///< those that no array stands in for
   std::string who;
+  GraphOptions options;
 };
 
 /// Steps for inputs of certain types and extents.
@@ -28,9 +31,12 @@ class Program {
   /// Whether the program is one for such inputs.
   [[nodiscard]] bool serves(std::span<const TypedArray> inputs) const;
   [[nodiscard]] Result<std::vector<TypedArray>> run(std::span<const TypedArray> inputs);
+  /// How many of its steps are networks.
+  [[nodiscard]] std::int64_t islands() const;
 
  private:
   friend class Compiler;
+  friend class Lowering;
   struct Value {
     Known known;
     std::int64_t input = -1;     // it is this one
@@ -42,7 +48,8 @@ class Program {
     const Operator* row;
     const onnx::NodeProto* node;
     std::int64_t version;
-    std::vector<std::int64_t> in, out;  // values; −1 = left out
+    std::vector<std::int64_t> in, out;         // values; −1 = left out
+    std::unique_ptr<Island> island = nullptr;  // in place of the operator
   };
   /// What an input was like, and its elements where shapes were worked out from them.
   struct Expected {
@@ -52,6 +59,7 @@ class Program {
     std::vector<std::byte> bytes;
   };
 
+  [[nodiscard]] void* data(std::int64_t value, std::span<const TypedArray> inputs);
   [[nodiscard]] Operand operand(std::int64_t value, std::span<const TypedArray> inputs);
   [[nodiscard]] Result<void> lay_out(const std::string& who);
 

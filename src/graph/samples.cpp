@@ -44,21 +44,21 @@ Result<Layout> layout_of(const std::vector<GraphPort>& inputs) {
   return layout;
 }
 
-/// Rows [first, first + count) as floats in the graph's order; beyond the last sample the last one again.
-std::vector<float> rows_of(const Dataset& samples, const Layout& layout, std::int64_t first, std::int64_t count) {
-  const std::int64_t size = samples.sample_size();
-  const std::int64_t channels = samples.is_image() && !layout.channels_last ? samples.shape[0] : 1, area = size / channels;
-  std::vector<float> rows(static_cast<std::size_t>(count * size));
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t from = std::min(first + i, samples.count - 1) * size;
+/// Rows [first, first + rows) as floats in the graph's order; `given` of them, beyond the last sample the last one again.
+std::vector<float> rows_of(const Batches& batches, const Layout& layout, std::int64_t first, std::int64_t rows,
+                           std::int64_t given) {
+  const std::int64_t size = batches.row_size();
+  std::vector<float> all(static_cast<std::size_t>(given * size));
+  batches.fill(first, rows, all.data(), nullptr);
+  for (std::int64_t i = rows; i < given; ++i) std::copy_n(all.data() + (rows - 1) * size, size, all.data() + i * size);
+  const std::int64_t channels = layout.sample.size() == 3 && !layout.channels_last ? layout.sample[0] : 1, area = size / channels;
+  if (channels == 1) return all;
+  std::vector<float> turned(all.size());
+  for (std::int64_t i = 0; i < given; ++i)
     for (std::int64_t p = 0; p < area; ++p)
-      for (std::int64_t c = 0; c < channels; ++c) {
-        const auto at = static_cast<std::size_t>(from + p * channels + c);
-        rows[static_cast<std::size_t>(i * size + c * area + p)] =
-            samples.bytes.empty() ? samples.floats[at] : static_cast<float>(samples.bytes[at]);
-      }
-  }
-  return rows;
+      for (std::int64_t c = 0; c < channels; ++c)
+        turned[static_cast<std::size_t>(i * size + c * area + p)] = all[static_cast<std::size_t>(i * size + p * channels + c)];
+  return turned;
 }
 
 /// The first `rows` of an output that has `batch` of them, behind those that are there already.
@@ -89,7 +89,7 @@ Result<DataOptions> Graph::data_options() const {
   return options;
 }
 
-Result<std::vector<TypedArray>> Graph::run(const Dataset& samples) {
+Result<std::vector<TypedArray>> Graph::run(const Dataset& samples, const Reading& reading) {
   const auto layout = layout_of(inputs());
   if (!layout) return layout.error();
   const bool fits =
@@ -97,6 +97,14 @@ Result<std::vector<TypedArray>> Graph::run(const Dataset& samples) {
   if (!fits)
     return Error{Error::Kind::data,
                  fmt::format("wanted samples of {}, got {}", to_string(layout->sample), to_string(samples.shape))};
+  Preprocess preprocess;
+  for (const std::string& text : reading.preprocess) {
+    auto step = read_step(text, samples.shape);
+    if (!step) return step.error();
+    preprocess.steps.push_back(std::move(*step));
+  }
+  Batches batches(samples, std::move(preprocess), {}, 0, false);
+  batches.begin_epoch(0);
   const std::int64_t batch = layout->batch > 0 ? layout->batch : std::min(kBatch, samples.count);
   Shape extents = inputs()[0].extents;
   if (extents.size() == 2) extents[1] = samples.sample_size();
@@ -104,7 +112,7 @@ Result<std::vector<TypedArray>> Graph::run(const Dataset& samples) {
   for (std::int64_t first = 0; first < samples.count; first += batch) {
     const std::int64_t rows = std::min(batch, samples.count - first), given = layout->batch > 0 ? batch : rows;
     extents[0] = given;
-    TypedArray x = array_of(extents, rows_of(samples, *layout, first, given));
+    TypedArray x = array_of(extents, rows_of(batches, *layout, first, rows, given));
     if (const ElementType wanted = inputs()[0].type; wanted != ElementType::f32) {
       TypedArray other{wanted, extents, std::vector<std::byte>(x.bytes.size() / sizeof(float) * element_bytes(wanted)), {}};
       if (!convert({x.type, extents, x.bytes.data()}, {wanted, extents, other.bytes.data()}))

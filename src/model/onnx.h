@@ -15,6 +15,8 @@
 
 namespace soma {
 
+struct TensorNames;
+
 inline constexpr std::int64_t kOpset = 17, kIrVersion = 8;
 inline constexpr std::int64_t kOldestIr = 3, kNewestIr = 14;
 inline constexpr std::int64_t kOldestOpset = 7, kNewestOpset = 27;  // that importing understands
@@ -92,8 +94,23 @@ std::map<std::string, std::string> write_metadata(const Model& model, const Netw
 /// A word that changes when another tool has changed the operators.
 std::string fingerprint(const onnx::GraphProto& graph);
 
-/// A graph other tools made → layers, by its operators alone.
+/// A graph other tools made → Model, by its operators alone, and the name of what its layers make.
 [[nodiscard]] Result<Model> import_graph(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays,
-                                         std::string_view who);
+                                         std::string_view who, TensorNames& names);
+
+/// Layers that a graph, or part of one, is made of.
+struct Layers {
+  NetworkSpec network;
+  std::vector<Tensor> parameters;
+  bool input_last = false, output_last = false;  ///< images of the graph have their channels last there
+};
+
+/// Whether such operators are layers, under conditions that import_layers checks.
+[[nodiscard]] bool may_be_layer(const onnx::NodeProto& op);
+
+/// A graph of one output, and one input that holds samples of this shape (channels first, or last where its operators turn them)
+/// → layers. `understood`: how many of its operators are layers, where not all are.
+[[nodiscard]] Result<Layers> import_layers(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays,
+                                           std::string_view who, std::size_t& understood);
 
 }  // namespace soma

@@ -14,14 +14,16 @@ bool all_are(const std::vector<float>& values, float wanted) {
 }
 
 /// One number for each of `channels` out of a constant that broadcasts along them, or for all; nothing where it does not.
-std::optional<std::vector<float>> per_channel(const Tensor& constant, std::int64_t channels, std::size_t rank) {
+/// They lie along the extent `place`, counted from the end: the last one beside flat values and where channels are last, the
+/// third from the end beside other images. `rank`: of a sample.
+std::optional<std::vector<float>> per_channel(const Tensor& constant, std::int64_t channels, std::size_t place,
+                                              std::size_t rank) {
   if (constant.values.size() == 1 && constant.shape.size() <= rank + 1)
     return std::vector<float>(static_cast<std::size_t>(channels), constant.values[0]);
-  // Counted from the end: the last extent beside flat values, the third from the end beside images.
-  if (constant.shape.size() < rank || constant.shape.size() > rank + 1 ||
+  if (constant.shape.size() < place || constant.shape.size() > rank + 1 ||
       constant.values.size() != static_cast<std::size_t>(channels))
     return std::nullopt;
-  if (constant.shape[constant.shape.size() - rank] != channels) return std::nullopt;
+  if (constant.shape[constant.shape.size() - place] != channels) return std::nullopt;
   return constant.values;
 }
 
@@ -39,14 +41,20 @@ std::optional<std::vector<float>> per_feature(const Tensor& constant, const Shap
 
 }  // namespace
 
-bool Importer::prepares(const Operator& op, int from, const Tensor& constant) {
+bool Importer::reads_samples(const Operator& op, int from) const {
   const auto at = values_.find(op.input(from));
-  const bool reads_input = std::any_of(made_.begin(), made_.end(), [](const Made& made) {
+  const bool others = std::any_of(made_.begin(), made_.end(), [](const Made& made) {
     return std::find(made.inputs.begin(), made.inputs.end(), -1) != made.inputs.end();
   });
-  if (at == values_.end() || at->second.layer >= 0 || readers_[op.input(from)] != 1 || reads_input) return false;
-  auto numbers = per_channel(constant, input_[0], input_.size());
-  if (!numbers) numbers = per_feature(constant, input_);
+  return !part_ && at != values_.end() && at->second.layer < 0 && readers_.at(op.input(from)) == 1 && !others;
+}
+
+bool Importer::prepares(const Operator& op, int from, const Tensor& constant) {
+  if (!reads_samples(op, from)) return false;
+  const bool last = values_.at(op.input(from)).form == Value::Form::channels_last;
+  const bool bare = values_.at(op.input(from)).form == Value::Form::bare;
+  auto numbers = per_channel(constant, input_[0], last ? 1 : input_.size(), bare ? 2 : input_.size());
+  if (!numbers && !last && !bare) numbers = per_feature(constant, input_);
   if (!numbers) return false;
   if (all_are(*numbers, numbers->front())) numbers->resize(1);
   const std::string& kind = op.op_type();
@@ -71,17 +79,22 @@ bool Importer::prepares(const Operator& op, int from, const Tensor& constant) {
 
 Result<void> Importer::affine(const Operator& op, int from) {
   const int place = 1 - from;
-  const auto x = value(op, from);
+  const auto x = elements_of(op, from);
   if (!x) return x.error();
   auto constant = floats(op, place);
   if (!constant) return constant.error();
   const std::string& kind = op.op_type();
   const bool backwards = place == 0 && (kind == "Sub" || kind == "Div");  // c − x, c / x
   if (kind == "Div" && backwards) return wrong(op, "a layer's pattern", "a quotient with the constant above");
-  if (!backwards && prepares(op, from, *constant)) return alias(op, *x);
+  if (!backwards && prepares(op, from, *constant)) return alias(op, *x, x->form);
 
   const Shape& sample = shape(*x);
-  const auto numbers = per_channel(*constant, sample[0], sample.size());
+  const bool one = constant->values.size() == 1;  // for all: no matter how they lie
+  if (!one && (x->form == Value::Form::flattened || x->form == Value::Form::bare))
+    return wrong(op, "one constant for all", to_string(constant->shape));
+  const std::size_t along = x->form == Value::Form::channels_last ? 1 : sample.size();
+  const std::size_t rank = x->form == Value::Form::bare ? 2 : sample.size();
+  const auto numbers = per_channel(*constant, sample[0], along, rank);
   if (!numbers) return wrong(op, fmt::format("a constant for each of {} outputs", sample[0]), to_string(constant->shape));
   const auto channels = static_cast<std::size_t>(sample[0]);
   std::vector<float> factor(channels, backwards ? -1.0F : 1.0F), shift(channels, 0.0F);
@@ -93,19 +106,26 @@ Result<void> Importer::affine(const Operator& op, int from) {
     if (kind == "Sub") shift[c] = backwards ? number : -number;
     if (!std::isfinite(factor[c])) return wrong(op, "a divisor other than 0", fmt::format("{}", number));
   }
+  return scale(op, from, *x, factor, shift);
+}
+
+Result<void> Importer::scale(const Operator& op, int from, const Value& x, const std::vector<float>& factor,
+                             const std::vector<float>& shift) {
   if (Made* source = sole_source(op, from); source != nullptr && rescale(*source, factor, shift)) {
     source->output = op.output(0);
-    return alias(op, *x);
+    return alias(op, x, x.form);
   }
   // y = x·factor + shift is a batch norm of mean 0 and variance 1.
   const BatchNorm norm;
-  const Shape each = {sample[0]};
+  const std::size_t channels = factor.size();
+  const Shape each = {static_cast<std::int64_t>(channels)};
   const std::vector<float> variance(channels, static_cast<float>(1 - norm.epsilon));
-  return add(op, norm, {*x},
+  return add(op, norm, {x},
              {{"weight", {"", each, factor}},
               {"bias", {"", each, shift}},
               {"running_mean", {"", each, std::vector<float>(channels, 0.0F)}},
-              {"running_var", {"", each, variance}}});
+              {"running_var", {"", each, variance}}},
+             x.form);
 }
 
 bool Importer::rescale(Made& source, const std::vector<float>& factor, const std::vector<float>& shift) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "model/onnx_import.h"
 
@@ -26,6 +27,7 @@ const std::map<std::string, Importer::Known>& Importer::known() {
       {"AveragePool",
        {&Importer::pool, {"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"}}},
       {"GlobalAveragePool", {&Importer::global_pool, {}}},
+      {"GlobalMaxPool", {&Importer::global_pool, {}}},
       {"ReduceMean", {&Importer::reduce_mean, {"axes", "keepdims", "noop_with_empty_axes"}}},
       {"BatchNormalization", {&Importer::batch_norm, {"epsilon", "momentum", "training_mode", "spatial"}}},
       {"Dropout", {&Importer::dropout, {"ratio", "seed"}}},
@@ -55,8 +57,20 @@ const std::map<std::string, Importer::Known>& Importer::known() {
       {"Cast", {&Importer::identity, {"to", "saturate"}}},
       {"Constant", {&Importer::constant, {"value", "value_int", "value_ints", "value_float", "value_floats"}}},
       {"Shape", {&Importer::shape_of, {"start", "end"}}},
-      {"Gather", {&Importer::gather, {"axis"}}}};
+      {"Gather", {&Importer::gather, {"axis"}}},
+      {"Transpose", {&Importer::transpose, {"perm"}}},
+      {"ArgMax", {&Importer::answer, {"axis", "keepdims", "select_last_index"}}},
+      {"ArrayFeatureExtractor", {&Importer::answer, {}}},
+      {"ZipMap", {&Importer::answer, {"classlabels_int64s", "classlabels_strings"}}},
+      {"Scaler", {&Importer::scaler, {"offset", "scale"}}}};
   return all;
+}
+
+bool Importer::knows(const Operator& op) {
+  static const std::set<std::string> tables = {"ArrayFeatureExtractor", "ZipMap", "Scaler"};
+  const bool table = tables.count(op.op_type()) > 0;
+  const bool standard = op.domain().empty() || op.domain() == "ai.onnx";
+  return (table ? op.domain() == "ai.onnx.ml" : standard) && known().count(op.op_type()) > 0;
 }
 
 Result<void> Importer::sum(const Operator& op) {
@@ -70,12 +84,14 @@ Result<void> Importer::sum(const Operator& op) {
     }
   std::vector<Value> inputs;
   for (int i = 0; i < op.input_size(); ++i) {
-    const auto x = value(op, i);
+    const auto x = elements_of(op, i);
     if (!x) return x.error();
     inputs.push_back(*x);
+    if (x->form != inputs[0].form) return wrong(op, "terms of one order", "channels first and last");
   }
-  if (inputs.size() == 1) return alias(op, inputs[0]);
-  return add(op, Add{}, inputs);
+  if (inputs.empty()) return wrong(op, "inputs", "none");
+  if (inputs.size() == 1) return alias(op, inputs[0], inputs[0].form);
+  return add(op, Add{}, inputs, {}, inputs[0].form);
 }
 
 // x·σ(x) is silu; the factors of x·½·(1 + erf(x/√2)) come in any order.
@@ -101,19 +117,19 @@ Result<void> Importer::product(const Operator& op) {
       return add(op, Activation{Activation::Kind::gelu}, {{a->layer, Form::plain}});
     Made* gate = sole_source(op, 1 - first);
     auto* sigmoid = gate == nullptr ? nullptr : std::get_if<Activation>(&gate->layer);
-    if (sigmoid == nullptr || sigmoid->kind != Activation::Kind::sigmoid || a->form != Form::plain) continue;
+    if (sigmoid == nullptr || sigmoid->kind != Activation::Kind::sigmoid || a->form != b->form) continue;
     if (gate->inputs[0] != a->layer) continue;
     sigmoid->kind = Activation::Kind::silu;
     gate->output = op.output(0);
-    return alias(op, *b);
+    return alias(op, *b, b->form);
   }
   return wrong(op, "a layer's pattern", "a product of two values");
 }
 
 Result<void> Importer::quotient(const Operator& op) {
-  const auto x = value(op, 0);
+  const auto x = elements_of(op, 0);
   if (!x) return x.error();
-  if (has_erf_ && near(scalar(op, 1), std::sqrt(2.0))) return alias(op, *x, Value::Form::scaled);
+  if (has_erf_ && x->form == Value::Form::plain && near(scalar(op, 1), std::sqrt(2.0))) return alias(op, *x, Value::Form::scaled);
   if (array(op, 1) == nullptr) return wrong(op, "a layer's pattern", "a quotient of two values");
   return affine(op, 0);
 }
@@ -145,15 +161,20 @@ Result<void> Importer::concat(const Operator& op) {
   }
   std::vector<Value> inputs;
   for (int i = 0; i < op.input_size(); ++i) {
-    const auto x = value(op, i);
-    if (!x) return x.error();
+    const auto x = any_value(op, i);
+    if (!x || x->form != Value::Form::channels_last) {
+      const auto plain = value(op, i);
+      if (!plain) return plain.error();
+    }
     inputs.push_back(*x);
+    if (x->form != inputs[0].form) return wrong(op, "parts of one order", "channels first and last");
   }
   if (inputs.empty()) return wrong(op, "inputs", "none");
   const std::int64_t axis = integer(op, "axis", 1), rank = static_cast<std::int64_t>(shape(inputs[0]).size()) + 1;
-  if (axis != 1 && axis != 1 - rank) return wrong(op, "axis 1", fmt::format("{}", axis));
-  if (inputs.size() == 1) return alias(op, inputs[0]);
-  return add(op, Concat{}, inputs);
+  const std::int64_t channels = inputs[0].form == Value::Form::channels_last ? rank - 1 : 1;
+  if (axis != channels && axis != channels - rank) return wrong(op, fmt::format("axis {}", channels), fmt::format("{}", axis));
+  if (inputs.size() == 1) return alias(op, inputs[0], inputs[0].form);
+  return add(op, Concat{}, inputs, {}, inputs[0].form);
 }
 
 Result<void> Importer::pad(const Operator& op) {
@@ -182,11 +203,13 @@ Result<void> Importer::pad(const Operator& op) {
 }
 
 Result<void> Importer::flatten(const Operator& op) {
-  const auto x = value(op, 0);
+  const auto x = elements_of(op, 0);
   if (!x) return x.error();
-  const std::int64_t axis = integer(op, "axis", 1), rank = static_cast<std::int64_t>(shape(*x).size()) + 1;
+  const std::int64_t axis = integer(op, "axis", 1);
+  std::int64_t rank = static_cast<std::int64_t>(shape(*x).size()) + 1;
+  if (x->form == Value::Form::bare) --rank;
   if (axis != 1 && axis != 1 - rank) return wrong(op, "axis 1", fmt::format("{}", axis));
-  return add(op, Flatten{}, {*x});
+  return flat(op, *x);
 }
 
 Result<void> Importer::reshape(const Operator& op) {
@@ -195,7 +218,9 @@ Result<void> Importer::reshape(const Operator& op) {
     know(op, *known_shape);
     return {};
   }
-  const auto x = value(op, 0);
+  const auto any = any_value(op, 0);
+  if (any && any->form == Value::Form::answer) return alias(op, *any, any->form);
+  const auto x = elements_of(op, 0);
   if (!x) return x.error();
   if (!target) return wrong(op, "a shape known in advance", has_input(op, 1) ? "'" + op.input(1) + "'" : "none");
   const Shape& sample = shape(*x);
@@ -207,9 +232,17 @@ Result<void> Importer::reshape(const Operator& op) {
     const bool open = features == -1 && (batch == 0 || batch == kBatch || (batch > 0 && batch == batch_));
     const bool fits = features == size || open || (features == 0 && sample.size() == 1);
     if (fits && (batch == -1 || batch == 0 || batch == kBatch || batch > 0))
-      return sample.size() == 1 ? alias(op, *x) : add(op, Flatten{}, {*x});
+      return sample.size() == 1 ? alias(op, *x, x->form) : flat(op, *x);
   }
-  if (target->size() == sample.size() + 1 && std::equal(sample.begin(), sample.end(), target->begin() + 1)) return alias(op, *x);
+  const std::int64_t first = target->empty() ? -2 : (*target)[0];
+  const bool batched = first == -1 || first == 0 || first == kBatch || first > 0;
+  const Shape rest(target->begin() + (batched ? 1 : 0), target->end());
+  if (batched && rest == sample && x->form != Value::Form::channels_last && x->form != Value::Form::flattened)
+    return alias(op, *x);
+  if (batched && sample.size() == 3 && rest == Shape{sample[1], sample[2], sample[0]}) {
+    if (x->form == Value::Form::channels_last) return alias(op, *x, x->form);
+    if (x->form == Value::Form::bare || sample[0] == 1) return alias(op, *x, Value::Form::channels_last);
+  }
   return wrong(op, fmt::format("the shape [batch, {}]", size), fmt::format("{} extents", target->size()));
 }
 
@@ -224,6 +257,7 @@ Result<void> Importer::squeeze(const Operator& op) {
     know(op, *known_shape);
     return {};
   }
+  if (const auto any = any_value(op, 0); any && any->form == Value::Form::answer) return alias(op, *any, any->form);
   const auto x = value(op, 0);
   if (!x) return x.error();
   auto along = axes(op, 1);
@@ -235,6 +269,12 @@ Result<void> Importer::squeeze(const Operator& op) {
 }
 
 Result<void> Importer::unsqueeze(const Operator& op) {
+  if (const auto any = any_value(op, 0); any && any->form == Value::Form::bare) {
+    const auto along = axes(op, 1);
+    if (along == std::vector<std::int64_t>{1} || along == std::vector<std::int64_t>{-3}) return alias(op, *any);
+    if (along == std::vector<std::int64_t>{3} || along == std::vector<std::int64_t>{-1})
+      return alias(op, *any, Value::Form::channels_last);
+  }
   const auto known_shape = integers(op, 0);
   if (!known_shape) return wrong(op, "a shape known in advance", has_input(op, 0) ? "'" + op.input(0) + "'" : "none");
   know(op, *known_shape);
@@ -242,14 +282,15 @@ Result<void> Importer::unsqueeze(const Operator& op) {
 }
 
 Result<void> Importer::reduce_mean(const Operator& op) {
-  const auto x = value(op, 0);
+  const auto x = elements_of(op, 0);
   if (!x) return x.error();
   auto along = axes(op, 1);
   for (std::int64_t& axis : along) axis += axis < 0 ? 4 : 0;
   std::sort(along.begin(), along.end());
-  if (shape(*x).size() != 3 || along != std::vector<std::int64_t>{2, 3})
+  const std::int64_t height = x->form == Value::Form::channels_last ? 1 : 2;
+  if (shape(*x).size() != 3 || x->form == Value::Form::bare || along != std::vector<std::int64_t>{height, height + 1})
     return wrong(op, "the mean of an image over height and width", to_string(shape(*x)));
-  if (integer(op, "keepdims", 1) != 0) return add(op, GlobalAveragePool{}, {*x});
+  if (integer(op, "keepdims", 1) != 0) return add(op, GlobalAveragePool{}, {*x}, {}, x->form);
   Operator inner;
   inner.set_op_type(op.op_type());
   inner.set_name(op.name());
@@ -259,6 +300,7 @@ Result<void> Importer::reduce_mean(const Operator& op) {
 }
 
 Result<void> Importer::identity(const Operator& op) {
+  if (const auto any = any_value(op, 0); any && any->form == Value::Form::answer) return alias(op, *any, any->form);
   if (op.op_type() == "Cast") {
     const std::int64_t to = integer(op, "to", 0);
     // Halves and doubles are worked out as floats.
@@ -277,7 +319,7 @@ Result<void> Importer::identity(const Operator& op) {
   }
   const auto x = any_value(op, 0);
   if (!x) return x.error();
-  return alias(op, *x, x->form);
+  return pass(op, *x, x->form);
 }
 
 Result<void> Importer::constant(const Operator& op) {

@@ -157,6 +157,10 @@ std::string array_problem(const onnx::TensorProto& array) {
       return told(fmt::format("has an extent of {}, wanted at most {} elements in all", extent, kMostElements));
     count *= extent;
   }
+  if (array.data_type() == onnx::TensorProto::STRING)
+    return array.string_data_size() == count
+               ? ""
+               : told(fmt::format("wanted {} elements for its extents, got {}", count, array.string_data_size()));
   const std::size_t bytes = element_bytes(array);
   if (bytes == 0)
     return told(

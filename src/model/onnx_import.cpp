@@ -27,19 +27,21 @@ std::string layer_name(const std::string& array) {
   return name == "input" ? "" : name;
 }
 
-/// How the outputs are meant, from what makes them.
-LossConfig loss_of(const Layer& last, std::int64_t outputs) {
-  LossConfig loss;
+/// How the outputs are meant, from what makes them. One that nothing bounds is a number and no class.
+void read_meaning(Model& model, const Layer& last, std::int64_t outputs, const std::string& name) {
   const auto* softmax = std::get_if<Softmax>(&last);
   const auto* activation = std::get_if<Activation>(&last);
   const bool sigmoid = activation != nullptr && activation->kind == Activation::Kind::sigmoid;
-  if (softmax != nullptr) loss.kind = softmax->log ? LossConfig::Kind::nll : LossConfig::Kind::quadratic;
-  if (sigmoid) loss.kind = LossConfig::Kind::quadratic;
-  if (outputs == 1) {
-    loss.codes = {0, 1};
-    loss.kind = sigmoid ? LossConfig::Kind::quadratic : LossConfig::Kind::binary_cross_entropy;
+  if (softmax != nullptr) model.loss.kind = softmax->log ? LossConfig::Kind::nll : LossConfig::Kind::quadratic;
+  if (sigmoid || std::holds_alternative<Concat>(last)) model.loss.kind = LossConfig::Kind::quadratic;
+  if (outputs == 1 && sigmoid) model.loss.codes = {0, 1};
+  if (outputs == 1 && !sigmoid) {
+    model.task = Task::values;
+    model.target_names = {name};
+    model.loss.kind = LossConfig::Kind::quadratic;
+    return;
   }
-  return loss;
+  for (std::int64_t c = 0; c < std::max<std::int64_t>(outputs, 2); ++c) model.class_names.push_back(std::to_string(c));
 }
 
 /// A picture [height, width, channels]: its first extent is more than pictures have channels, its last one is not.
@@ -53,19 +55,20 @@ bool is_spatial(const Layer& layer) {
 
 }  // namespace
 
-Importer::Importer(const onnx::ModelProto& proto, Shape input, GraphArrays arrays, std::string_view who)
-    : proto_(proto), input_(std::move(input)), arrays_(std::move(arrays)), who_(who) {
+Importer::Importer(const onnx::ModelProto& proto, Shape input, GraphArrays arrays, std::string_view who, bool part)
+    : proto_(proto), input_(std::move(input)), arrays_(std::move(arrays)), who_(who), part_(part) {
   for (const auto& set : proto.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx") opset_ = set.version();
   for (const auto& given : proto.graph().input()) {
     if (arrays_.find(given.name()) != nullptr) continue;
-    values_[given.name()] = {};
     const auto& shape = given.type().tensor_type().shape();
+    values_[given.name()] = {-1, shape.dim_size() == 3 ? Value::Form::bare : Value::Form::plain};
     if (shape.dim_size() > 0) batch_ = shape.dim(0).dim_value();
   }
   for (const Operator& op : proto.graph().node())
     for (const std::string& input_name : op.input()) ++readers_[input_name];
   for (const auto& output : proto.graph().output()) ++readers_[output.name()];
+  find_channels();
   has_erf_ = std::any_of(proto.graph().node().begin(), proto.graph().node().end(),
                          [](const Operator& op) { return op.op_type() == "Erf"; });
 }
@@ -84,7 +87,7 @@ Result<void> Importer::check_operators() const {
   std::map<std::string, int> unknown;
   for (const Operator& op : proto_.graph().node()) {
     const bool standard = op.domain().empty() || op.domain() == "ai.onnx";
-    if (!standard || known().find(op.op_type()) == known().end()) ++unknown[(standard ? "" : op.domain() + ".") + op.op_type()];
+    if (!may_be_layer(op)) ++unknown[(standard ? "" : op.domain() + ".") + op.op_type()];
   }
   if (!unknown.empty()) {
     std::string all;
@@ -114,10 +117,30 @@ Result<Importer::Value> Importer::any_value(const Operator& op, int i) const {
 
 Result<Importer::Value> Importer::value(const Operator& op, int i) const {
   auto found = any_value(op, i);
-  if (found && found->form != Value::Form::plain)
-    return wrong(op, "another layer's output",
-                 fmt::format("'{}', {}", op.input(i), found->form == Value::Form::padded ? "padded" : "half a gelu"));
-  return found;
+  if (!found || found->form == Value::Form::plain) return found;
+  const auto told = [&] {
+    switch (found->form) {
+      case Value::Form::padded:
+        return "padded";
+      case Value::Form::channels_last:
+      case Value::Form::flattened:
+        return "with its channels last";
+      case Value::Form::bare:
+        return "without channels";
+      case Value::Form::answer:
+        return "an answer";
+      default:
+        return "half a gelu";
+    }
+  };
+  return wrong(op, "another layer's output", fmt::format("'{}', {}", op.input(i), told()));
+}
+
+Result<Importer::Value> Importer::elements_of(const Operator& op, int i) const {
+  using Form = Value::Form;
+  const auto found = any_value(op, i);
+  if (found && (found->form == Form::channels_last || found->form == Form::flattened || found->form == Form::bare)) return found;
+  return value(op, i);
 }
 
 const onnx::TensorProto* Importer::array(const Operator& op, int i) const {
@@ -155,13 +178,14 @@ std::optional<float> Importer::scalar(const Operator& op, int i) const {
 
 Importer::Made* Importer::sole_source(const Operator& op, int i) {
   const auto at = values_.find(op.input(i));
-  if (at == values_.end() || at->second.layer < 0 || at->second.form != Value::Form::plain) return nullptr;
+  if (at == values_.end() || at->second.layer < 0) return nullptr;
+  if (at->second.form != Value::Form::plain && at->second.form != Value::Form::channels_last) return nullptr;
   Made& source = made_[static_cast<std::size_t>(at->second.layer)];
   return source.output == op.input(i) && readers_[op.input(i)] == 1 ? &source : nullptr;
 }
 
 Result<void> Importer::add(const Operator& op, const Layer& layer, const std::vector<Value>& inputs,
-                           std::vector<std::pair<std::string, Tensor>> arrays) {
+                           std::vector<std::pair<std::string, Tensor>> arrays, Value::Form form) {
   Made made{layer, {}, {}, std::move(arrays), "", op.output(0)};
   std::vector<Shape> shapes;
   for (const Value& input : inputs) {
@@ -173,7 +197,7 @@ Result<void> Importer::add(const Operator& op, const Layer& layer, const std::ve
   made.shape = std::move(*result);
   if (!made.arrays.empty()) made.name = layer_name(made.arrays[0].second.name);
   made_.push_back(std::move(made));
-  return alias(op, {static_cast<std::int64_t>(made_.size()) - 1, Value::Form::plain});
+  return alias(op, {static_cast<std::int64_t>(made_.size()) - 1}, form);
 }
 
 Result<void> Importer::alias(const Operator& op, const Value& x, Value::Form form) {
@@ -182,19 +206,26 @@ Result<void> Importer::alias(const Operator& op, const Value& x, Value::Form for
   return {};
 }
 
-Result<Model> Importer::run() {
+Result<void> Importer::pass(const Operator& op, const Value& x, Value::Form form) {
+  if (x.layer >= 0 && readers_[op.input(0)] == 1)
+    if (Made& source = made_[static_cast<std::size_t>(x.layer)]; source.output == op.input(0)) source.output = op.output(0);
+  return alias(op, x, form);
+}
+
+Result<void> Importer::walk() {
   if (const auto checked = check_operators(); !checked) return checked.error();
   for (const Operator& op : proto_.graph().node()) {
     const auto done = (this->*known().at(op.op_type()).handler)(op);
     if (!done) return done.error();
+    ++understood_;
   }
-  return finish();
+  return {};
 }
 
 /// An input with channels last that is flattened before anything looks at it becomes one with channels first, as samples come:
 /// the columns of the weights behind the flatten change places instead.
 Result<void> Importer::turn_channels() {
-  if (!looks_channels_last(input_)) return {};
+  if (found_last_ || !looks_channels_last(input_)) return {};
   const std::size_t height = static_cast<std::size_t>(input_[0]), width = static_cast<std::size_t>(input_[1]),
                     channels = static_cast<std::size_t>(input_[2]), size = height * width * channels;
   const auto refused =
@@ -224,24 +255,34 @@ Result<void> Importer::turn_channels() {
   return {};
 }
 
-Result<Model> Importer::finish() {
-  if (const auto turned = turn_channels(); !turned) return turned.error();
+Result<std::string> Importer::chosen_output() const {
   const auto& graph = proto_.graph();
-  if (graph.output_size() != 1) return wrong(fmt::format("wanted one output, got {}; try exporting one", graph.output_size()));
-  const auto output = values_.find(graph.output(0).name());
-  if (output == values_.end() || output->second.form != Value::Form::plain || output->second.layer < 0)
-    return wrong(fmt::format("wanted an output that a layer makes, got '{}'; try another output", graph.output(0).name()));
+  std::string chosen;
+  std::int64_t layer = -1;
+  for (const auto& output : graph.output()) {
+    const auto at = values_.find(output.name());
+    const bool flattened = part_ && at != values_.end() && at->second.form == Value::Form::channels_last;
+    if (at == values_.end() || at->second.layer < 0 ||
+        (at->second.form != Value::Form::plain && at->second.form != Value::Form::answer && !flattened))
+      return wrong(fmt::format("wanted an output that a layer makes, got '{}'; try another output", output.name()));
+    if (layer >= 0 && at->second.layer != layer)
+      return wrong(fmt::format("wanted one output, got {}; try exporting one", graph.output_size()));
+    layer = at->second.layer;
+    if (chosen.empty() || at->second.form != Value::Form::answer) chosen = output.name();
+  }
+  if (chosen.empty()) return wrong("wanted one output, got 0; try exporting one");
+  return chosen;
+}
 
+Layers Importer::collect(const Value& output) {
   std::vector<bool> needed(made_.size(), false);
-  needed[static_cast<std::size_t>(output->second.layer)] = true;
+  needed[static_cast<std::size_t>(output.layer)] = true;
   for (std::size_t i = made_.size(); i-- > 0;)
     for (const std::int64_t input : made_[i].inputs)
       if (needed[i] && input >= 0) needed[static_cast<std::size_t>(input)] = true;
 
-  Model model;
-  model.name = graph.name();
-  model.input = model.network.input = input_;
-  model.preprocess = preprocess_;
+  Layers layers;
+  layers.network.input = input_;
   std::set<std::string> taken = {"input"};
   for (std::size_t i = 0; i < made_.size(); ++i)
     if (!needed[i] || (!made_[i].name.empty() && !taken.insert(made_[i].name).second)) made_[i].name.clear();
@@ -259,12 +300,40 @@ Result<Model> Importer::finish() {
         node.inputs.push_back(input < 0 ? "input" : made_[static_cast<std::size_t>(input)].name);
     for (auto& [suffix, tensor] : made.arrays) {
       tensor.name = made.name + "." + suffix;
-      model.parameters.push_back(std::move(tensor));
+      layers.parameters.push_back(std::move(tensor));
     }
-    model.network.nodes.push_back(std::move(node));
+    layers.network.nodes.push_back(std::move(node));
     before = static_cast<std::int64_t>(i);
   }
+  return layers;
+}
 
+Result<Layers> Importer::layers() {
+  if (const auto walked = walk(); !walked) return walked.error();
+  const auto name = chosen_output();
+  if (!name) return name.error();
+  const Value output = values_.at(*name);
+  Layers layers = collect(output);
+  layers.input_last = found_last_;
+  layers.output_last = output.form == Value::Form::channels_last;
+  return layers;
+}
+
+Result<Model> Importer::model(TensorNames& names) {
+  if (const auto walked = walk(); !walked) return walked.error();
+  if (const auto turned = turn_channels(); !turned) return turned.error();
+  const auto name = chosen_output();
+  if (!name) return name.error();
+  const Value& output = values_.at(*name);
+  names.output = output.form == Value::Form::answer ? made_[static_cast<std::size_t>(output.layer)].output : *name;
+  Layers layers = collect(output);
+
+  Model model;
+  model.name = proto_.graph().name();
+  model.input = input_;
+  model.preprocess = preprocess_;
+  model.network = std::move(layers.network);
+  model.parameters = std::move(layers.parameters);
   auto network = resolve(model.network);
   if (!network) return wrong(network.error().message);
   const Shape outputs = network->shapes.back();
@@ -272,15 +341,30 @@ Result<Model> Importer::finish() {
     return wrong(fmt::format("wanted a flat output, got {}; try a flatten at the end", to_string(outputs)));
   if (outputs[0] > kMostClasses)
     return wrong(fmt::format("wanted at most {} outputs, got {}; try another model", kMostClasses, outputs[0]));
-  model.loss = loss_of(network->spec.nodes.back().layer, outputs[0]);
-  const std::int64_t classes = std::max<std::int64_t>(outputs[0], 2);
-  for (std::int64_t c = 0; c < classes; ++c) model.class_names.push_back(std::to_string(c));
+  read_meaning(model, network->spec.nodes.back().layer, outputs[0], *name);
+  if (!class_names_.empty()) {
+    if (class_names_.size() != model.class_names.size())
+      return wrong(fmt::format("wanted a name for each of {} classes, got {}; try exporting without them",
+                               model.class_names.size(), class_names_.size()));
+    model.class_names = class_names_;
+  }
   if (const std::string problem = model_problem(model, *network); !problem.empty()) return wrong(problem);
   return model;
 }
 
-Result<Model> import_graph(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays, std::string_view who) {
-  return Importer(proto, input, std::move(arrays), who).run();
+bool may_be_layer(const onnx::NodeProto& op) { return Importer::knows(op); }
+
+Result<Model> import_graph(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays, std::string_view who,
+                           TensorNames& names) {
+  return Importer(proto, input, std::move(arrays), who, false).model(names);
+}
+
+Result<Layers> import_layers(const onnx::ModelProto& proto, const Shape& input, GraphArrays arrays, std::string_view who,
+                             std::size_t& understood) {
+  Importer importer(proto, input, std::move(arrays), who, true);
+  auto layers = importer.layers();
+  understood = importer.understood();
+  return layers;
 }
 
 }  // namespace soma

@@ -10,21 +10,42 @@
 #include <vector>
 
 #include "model/onnx.h"
+#include "model/onnx_names.h"
 
 namespace soma {
 
 /// Walks a graph once. What it has understood so far are layers, integers known in advance (shapes), and half-seen patterns.
 class Importer {
  public:
-  Importer(const onnx::ModelProto& proto, Shape input, GraphArrays arrays, std::string_view who);
+  /// `part`: of a larger graph, in which nobody prepares samples and nobody reads answers.
+  Importer(const onnx::ModelProto& proto, Shape input, GraphArrays arrays, std::string_view who, bool part);
 
-  [[nodiscard]] Result<Model> run();
+  /// The graph as a model: preprocessing, layers, and what its outputs mean. `names`: of its input, and of what its layers make.
+  [[nodiscard]] Result<Model> model(TensorNames& names);
+  /// The graph as layers alone.
+  [[nodiscard]] Result<Layers> layers();
+  /// Whether there is a handler for such operators.
+  [[nodiscard]] static bool knows(const onnx::NodeProto& op);
+  /// How many operators have been understood.
+  [[nodiscard]] std::size_t understood() const { return understood_; }
 
  private:
-  /// A value of the graph: the output of a layer (−1 = the network's input), or a step on the way to a gelu of it, or to a layer
-  /// that pads.
+  /// A value of the graph: the output of a layer (−1 = the network's input), a step on the way to a gelu of it or to a layer
+  /// that pads, or what an answer is read from.
   struct Value {
-    enum class Form { plain, scaled, erf, one_plus_erf, product, halved, padded };
+    enum class Form {
+      plain,
+      scaled,
+      erf,
+      one_plus_erf,
+      product,
+      halved,
+      padded,
+      channels_last,  // an image [height, width, channels]
+      flattened,      // such an image, as a row
+      bare,           // an image of one channel without that extent
+      answer          // which class, or the classes with their probabilities: nothing that layers read
+    };
     std::int64_t layer = -1;
     Form form = Form::plain;
     std::array<std::int64_t, 4> pads{};  // of zeros around an image: above, left, below, right
@@ -47,13 +68,21 @@ class Importer {
   [[nodiscard]] Error wrong(std::string what) const;
   [[nodiscard]] Error wrong(const Operator& op, std::string_view wanted, std::string_view got) const;
   [[nodiscard]] Result<void> check_operators() const;
+  [[nodiscard]] Result<void> walk();
   [[nodiscard]] Result<void> turn_channels();
-  [[nodiscard]] Result<Model> finish();
+  /// The output that layers make, behind which at most answers are read from it.
+  [[nodiscard]] Result<std::string> chosen_output() const;
+  /// Layers that lead to the value, named.
+  [[nodiscard]] Layers collect(const Value& output);
 
   // What an operator reads.
   [[nodiscard]] bool has_input(const Operator& op, int i) const { return i < op.input_size() && !op.input(i).empty(); }
   [[nodiscard]] Result<Value> any_value(const Operator& op, int i) const;
   [[nodiscard]] Result<Value> value(const Operator& op, int i) const;
+  /// A row that a matrix is multiplied with.
+  [[nodiscard]] Result<Value> row(const Operator& op) const;
+  /// The same for operators that take elements one by one: whatever order they stand in.
+  [[nodiscard]] Result<Value> elements_of(const Operator& op, int i) const;
   [[nodiscard]] const onnx::TensorProto* array(const Operator& op, int i) const;
   [[nodiscard]] Result<Tensor> floats(const Operator& op, int i);
   [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(const Operator& op, int i) const;
@@ -66,8 +95,10 @@ class Importer {
 
   // What an operator makes.
   [[nodiscard]] Result<void> add(const Operator& op, const Layer& layer, const std::vector<Value>& inputs,
-                                 std::vector<std::pair<std::string, Tensor>> arrays = {});
+                                 std::vector<std::pair<std::string, Tensor>> arrays = {}, Value::Form form = Value::Form::plain);
   [[nodiscard]] Result<void> alias(const Operator& op, const Value& x, Value::Form form = Value::Form::plain);
+  /// The same for an operator that only lets input 0 through: what a layer makes is known by its last name.
+  [[nodiscard]] Result<void> pass(const Operator& op, const Value& x, Value::Form form);
   void know(const Operator& op, std::vector<std::int64_t> integers) { integers_[op.output(0)] = std::move(integers); }
 
   // Attributes.
@@ -103,11 +134,26 @@ class Importer {
   Result<void> constant(const Operator&);
   Result<void> shape_of(const Operator&);
   Result<void> gather(const Operator&);
+  Result<void> transpose(const Operator&);
+  Result<void> scaler(const Operator&);
+  Result<void> answer(const Operator&);
+
+  /// Whether channels come last at the input: the first operator that looks at more than elements turns them to the front.
+  void find_channels();
+  /// A Flatten of x, whichever way its elements stand.
+  Result<void> flat(const Operator& op, const Value& x);
+  /// Columns of weights for an image's elements in the order of the graph → in the order of the layers.
+  void turn_columns(const Value& x, Tensor& weights) const;
 
   /// An operator of input `from` and a constant.
   Result<void> affine(const Operator& op, int from);
+  /// Whether input `from` is a sample as nobody else sees it.
+  [[nodiscard]] bool reads_samples(const Operator& op, int from) const;
   /// Whether it is a step that every sample goes through before anything else looks at it; then it is one of `preprocess_`.
   bool prepares(const Operator& op, int from, const Tensor& constant);
+  /// y = x·factor + shift, a number each for every channel of x, which is input `from`.
+  Result<void> scale(const Operator& op, int from, const Value& x, const std::vector<float>& factor,
+                     const std::vector<float>& shift);
   /// y·factor + shift as weights and bias of the layer that makes y; whether there are such.
   bool rescale(Made& source, const std::vector<float>& factor, const std::vector<float>& shift);
   Result<void> difference(const Operator&);
@@ -122,9 +168,13 @@ class Importer {
   std::string who_;
   std::int64_t opset_ = 0, taken_ = 0;
   bool always_ = true;  // a batch norm has a bias
+  bool part_;
+  bool found_last_ = false;  // the operators say that the input's channels are last
+  std::size_t understood_ = 0;
   Preprocess preprocess_;
-  bool has_erf_ = false;    // so a product with √½ or ½ may be part of a gelu
-  std::int64_t batch_ = 0;  // that the file fixes its input to, or 0
+  std::vector<std::string> class_names_;  // as the graph's answers have them
+  bool has_erf_ = false;                  // so a product with √½ or ½ may be part of a gelu
+  std::int64_t batch_ = 0;                // that the file fixes its input to, or 0
   std::vector<Made> made_;
   std::map<std::string, Value> values_;
   std::map<std::string, std::vector<std::int64_t>> integers_;

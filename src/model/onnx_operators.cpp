@@ -59,7 +59,7 @@ std::vector<std::int64_t> Importer::list(const Operator& op, std::string_view na
 }
 
 Result<void> Importer::gemm(const Operator& op) {
-  const auto x = value(op, 0);
+  const auto x = row(op);
   if (!x) return x.error();
   auto w = floats(op, 1);
   if (!w) return w.error();
@@ -69,6 +69,7 @@ Result<void> Importer::gemm(const Operator& op) {
   const float alpha = static_cast<float>(number(op, "alpha", 1)), beta = static_cast<float>(number(op, "beta", 1));
   for (float& each : w->values) each *= alpha;
   if (shape(*x) != Shape{w->shape[1]}) return wrong(op, fmt::format("{} flat inputs", w->shape[1]), to_string(shape(*x)));
+  turn_columns(*x, *w);
   Linear linear{w->shape[0], has_input(op, 2)};
   std::vector<std::pair<std::string, Tensor>> arrays = {{"weight", std::move(*w)}};
   if (linear.bias) {
@@ -83,13 +84,16 @@ Result<void> Importer::gemm(const Operator& op) {
 }
 
 Result<void> Importer::matrix_product(const Operator& op) {
-  const auto x = value(op, 0);
+  const auto x = row(op);
   if (!x) return x.error();
-  const auto w = floats(op, 1);
+  auto w = floats(op, 1);
   if (!w) return w.error();
   if (w->shape.size() != 2) return wrong(op, "weights [in, out]", to_string(w->shape));
   if (shape(*x) != Shape{w->shape[0]}) return wrong(op, fmt::format("{} flat inputs", w->shape[0]), to_string(shape(*x)));
-  return add(op, Linear{w->shape[1], false}, {*x}, {{"weight", transposed(*w)}});
+  *w = transposed(*w);
+  turn_columns(*x, *w);
+  const Linear linear{w->shape[0], false};
+  return add(op, linear, {*x}, {{"weight", std::move(*w)}});
 }
 
 struct Importer::Windows {
@@ -117,8 +121,6 @@ Result<Importer::Windows> Importer::windows(const Operator& op, const Value& val
   for (const auto* numbers : {&kernel, &strides, &pads, &dilations})
     for (const std::int64_t n : *numbers)
       if (n < 0 || n > most || (n == 0 && numbers != &pads)) return wrong(op, "windows of usable size", fmt::format("{}", n));
-  if (integer(op, "ceil_mode", 0) != 0) return wrong(op, "sizes rounded down", "ceil_mode = 1");
-
   const auto* automatic = attribute(op, "auto_pad");
   const std::string mode = automatic == nullptr || automatic->s().empty() ? "NOTSET" : automatic->s();
   if (mode == "VALID") pads = {0, 0, 0, 0};
@@ -136,6 +138,9 @@ Result<Importer::Windows> Importer::windows(const Operator& op, const Value& val
   }
   if (pads[0] != pads[2] || pads[1] != pads[3])
     return wrong(op, "the same padding on both sides", fmt::format("{}, {}, {}, {}", pads[0], pads[1], pads[2], pads[3]));
+  for (std::size_t i = 0; i < 2 && integer(op, "ceil_mode", 0) != 0; ++i)
+    if ((x[i + 1] + 2 * pads[i] - (kernel[i] - 1) * dilations[i] - 1) % strides[i] != 0)
+      return wrong(op, "sizes that need no rounding", "ceil_mode = 1");
   return Windows{kernel[0], kernel[1], strides[0], strides[1], pads[0], pads[1], dilations[0], dilations[1]};
 }
 
@@ -183,7 +188,10 @@ Result<void> Importer::pool(const Operator& op) {
 Result<void> Importer::global_pool(const Operator& op) {
   const auto x = value(op, 0);
   if (!x) return x.error();
-  return add(op, GlobalAveragePool{}, {*x});
+  if (op.op_type() == "GlobalAveragePool") return add(op, GlobalAveragePool{}, {*x});
+  if (shape(*x).size() != 3) return wrong(op, "an image", to_string(shape(*x)));
+  const std::int64_t h = shape(*x)[1], w = shape(*x)[2];
+  return add(op, Pool{Pool::Kind::max, h, w, h, w, 0, 0}, {*x});
 }
 
 Result<void> Importer::batch_norm(const Operator& op) {
@@ -207,7 +215,7 @@ Result<void> Importer::batch_norm(const Operator& op) {
 }
 
 Result<void> Importer::dropout(const Operator& op) {
-  const auto x = value(op, 0);
+  const auto x = elements_of(op, 0);
   if (!x) return x.error();
   if (const auto* mode = array(op, 2); has_input(op, 2)) {
     const bool off = mode != nullptr && mode->data_type() == onnx::TensorProto::BOOL && elements(extents(*mode)) == 1 &&
@@ -215,7 +223,7 @@ Result<void> Importer::dropout(const Operator& op) {
     if (!off) return wrong(op, "prediction", "training_mode");
   }
   const auto ratio = scalar(op, 1);
-  return add(op, Dropout{ratio ? decimal(*ratio) : number(op, "ratio", 0.5)}, {*x});
+  return add(op, Dropout{ratio ? decimal(*ratio) : number(op, "ratio", 0.5)}, {*x}, {}, x->form);
 }
 
 Result<void> Importer::activation(const Operator& op) {
@@ -224,7 +232,7 @@ Result<void> Importer::activation(const Operator& op) {
       {"Elu", {Activation::Kind::elu, 1}},        {"Selu", {Activation::Kind::selu}},
       {"Sigmoid", {Activation::Kind::sigmoid}},   {"Tanh", {Activation::Kind::tanh}},
       {"Softplus", {Activation::Kind::softplus}}, {"Gelu", {Activation::Kind::gelu}}};
-  const auto x = value(op, 0);
+  const auto x = elements_of(op, 0);
   if (!x) return x.error();
   Activation made = kinds.at(op.op_type());
   if (made.kind == Activation::Kind::selu) {
@@ -238,7 +246,7 @@ Result<void> Importer::activation(const Operator& op) {
   } else {
     made.alpha = number(op, "alpha", made.alpha);
   }
-  return add(op, made, {*x});
+  return add(op, made, {*x}, {}, x->form);
 }
 
 Result<void> Importer::softmax(const Operator& op) {

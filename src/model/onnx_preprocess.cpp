@@ -24,13 +24,17 @@ std::string affine_array(GraphBuilder& graph, const std::string& name, const std
   return graph.floats(name, sample, channels_first);
 }
 
-onnx::NodeProto& reduce(GraphBuilder& graph, std::string_view op, const std::string& x, const std::string& y, std::size_t rank) {
-  onnx::NodeProto& node = graph.add(op, {x}, y);
-  std::vector<std::int64_t> axes(rank);
-  for (std::size_t i = 0; i < rank; ++i) axes[i] = static_cast<std::int64_t>(i) + 1;
-  set_attribute(node, "axes", axes);
-  set_attribute(node, "keepdims", std::int64_t{1});
-  return node;
+/// Over a whole sample, an axis at a time: OpenCV 4.14 takes several at once and gives wrong numbers.
+void reduce(GraphBuilder& graph, std::string_view op, std::string x, const std::string& y, Shape shape) {
+  for (std::size_t axis = shape.size(); axis > 0; --axis) {
+    shape[axis - 1] = 1;
+    graph.making(shape);
+    const std::string reduced = axis == 1 ? y : fmt::format("{}{}", y, axis);
+    onnx::NodeProto& node = graph.add(op, {x}, reduced);
+    set_attribute(node, "axes", std::vector<std::int64_t>{static_cast<std::int64_t>(axis)});
+    set_attribute(node, "keepdims", std::int64_t{1});
+    x = reduced;
+  }
 }
 
 /// Every raw column copied to where it, or its categories, will stand; those of categories compared with their number. So a
@@ -60,22 +64,23 @@ std::string one_hot(GraphBuilder& graph, const std::string& step, const std::str
   return step + ".y";
 }
 
-/// Gaps filled by Where(IsNaN(x), fill, x); indicators are IsNaN of their columns, behind all others.
+/// What is missing is not equal to itself: not every reader has IsNaN. Indicators stand behind all others.
 std::string impute(GraphBuilder& graph, const std::string& step, const std::string& x, const PreprocessStep& fitted) {
-  const Shape narrow = {std::ssize(fitted.fill)}, told = {std::ssize(fitted.indicators)}, wide = {narrow[0] + told[0]};
-  graph.making(narrow, onnx::TensorProto::BOOL);
-  graph.add("IsNaN", {x}, step + ".missing");
-  graph.making(narrow);
-  const std::string fill = graph.floats(step + ".fill", {std::ssize(fitted.fill)}, fitted.fill);
-  const std::string filled = step + (fitted.indicators.empty() ? ".y" : ".filled");
-  graph.add("Where", {step + ".missing", fill, x}, filled);
-  if (fitted.indicators.empty()) return filled;
+  const std::int64_t features = std::ssize(fitted.fill), told = std::ssize(fitted.indicators);
+  graph.making({features}, onnx::TensorProto::BOOL);
+  graph.add("Equal", {x, x}, step + ".there");
+  graph.making({features});
+  const std::string fill = graph.floats(step + ".fill", {features}, fitted.fill);
+  const std::string filled = step + (told == 0 ? ".y" : ".filled");
+  graph.add("Where", {step + ".there", x, fill}, filled);
+  if (told == 0) return filled;
   const std::vector<std::int64_t> places(fitted.indicators.begin(), fitted.indicators.end());
-  set_attribute(graph.add("Cast", {step + ".missing"}, step + ".numbers"), "to", std::int64_t{onnx::TensorProto::FLOAT});
-  graph.making(told);
-  set_attribute(graph.add("Gather", {step + ".numbers", graph.integers(step + ".indicators", places)}, step + ".told"), "axis",
+  set_attribute(graph.add("Cast", {step + ".there"}, step + ".numbers"), "to", std::int64_t{onnx::TensorProto::FLOAT});
+  graph.making({told});
+  set_attribute(graph.add("Gather", {step + ".numbers", graph.integers(step + ".indicators", places)}, step + ".kept"), "axis",
                 std::int64_t{1});
-  graph.making(wide);
+  graph.add("Sub", {graph.floats("soma.one", {}, std::array{1.0F}), step + ".kept"}, step + ".told");
+  graph.making({features + told});
   set_attribute(graph.add("Concat", {filled, step + ".told"}, step + ".y"), "axis", std::int64_t{1});
   return step + ".y";
 }
@@ -125,9 +130,8 @@ std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, Gra
       case PreprocessKind::date:
         break;
       case PreprocessKind::midrange:
-        graph.making(single);
-        reduce(graph, "ReduceMax", x, step + ".max", shape.size());
-        reduce(graph, "ReduceMin", x, step + ".min", shape.size());
+        reduce(graph, "ReduceMax", x, step + ".max", shape);
+        reduce(graph, "ReduceMin", x, step + ".min", shape);
         graph.add("Add", {step + ".max", step + ".min"}, step + ".sum");
         graph.add("Mul", {step + ".sum", graph.floats("soma.half", {}, std::array{0.5F})}, step + ".middle");
         graph.making(shape);
@@ -135,8 +139,7 @@ std::string write_preprocess(const Preprocess& preprocess, const Shape& raw, Gra
         x = step + ".y";
         break;
       case PreprocessKind::proportional:
-        graph.making(single);
-        reduce(graph, "ReduceMax", x, step + ".max", shape.size());
+        reduce(graph, "ReduceMax", x, step + ".max", shape);
         graph.making(single, onnx::TensorProto::BOOL);
         graph.add("Equal", {step + ".max", graph.floats("soma.zero", {}, std::array{0.0F})}, step + ".is_zero");
         graph.making(single);

@@ -19,9 +19,10 @@ namespace {
 /// The shape of one sample at the graph's only input that is no array of weights.
 Result<Shape> input_shape(const onnx::GraphProto& graph, const GraphArrays& arrays, std::string_view who) {
   const auto wrong = [&](std::string_view what) {
-    return Error{Error::Kind::data, fmt::format("{}: wanted one input of floats [batch, features] or [batch, channels, height, "
-                                                "width], got {}; try exporting again",
-                                                who, what)};
+    return Error{Error::Kind::data,
+                 fmt::format("{}: wanted one input of floats [batch, features], [batch, height, width] or [batch, "
+                             "channels, height, width], got {}; try exporting again",
+                             who, what)};
   };
   const onnx::ValueInfoProto* input = nullptr;
   for (const onnx::ValueInfoProto& value : graph.input()) {
@@ -35,10 +36,11 @@ Result<Shape> input_shape(const onnx::GraphProto& graph, const GraphArrays& arra
                                   onnx::TensorProto::BFLOAT16, onnx::TensorProto::UINT8};
   if (std::find(numbers.begin(), numbers.end(), type.elem_type()) == numbers.end())
     return wrong(fmt::format("elements of ONNX type {}", type.elem_type()));
-  if (type.shape().dim_size() != 2 && type.shape().dim_size() != 4)
-    return wrong(fmt::format("{} extents", type.shape().dim_size()));
+  const int rank = type.shape().dim_size();
+  if (rank < 2 || rank > 4) return wrong(fmt::format("{} extents", rank));
   Shape shape;
-  for (int i = 1; i < type.shape().dim_size(); ++i) {
+  if (rank == 3) shape.push_back(1);
+  for (int i = 1; i < rank; ++i) {
     const auto& extent = type.shape().dim(i);
     if (!extent.has_dim_value() || extent.dim_value() < 1 || extent.dim_value() > std::numeric_limits<std::int32_t>::max())
       return wrong(extent.has_dim_value() ? fmt::format("an extent of {}", extent.dim_value())
@@ -87,22 +89,7 @@ Result<Model> own_model(const std::map<std::string, std::string>& words, const S
   return model;
 }
 
-Result<Model> understood(const onnx::ModelProto& proto, std::string_view who) {
-  if (proto.functions_size() > 0)
-    return Error{Error::Kind::data,
-                 fmt::format("{}: wanted plain operators, got function '{}'; try exporting with functions inlined", who,
-                             proto.functions(0).name())};
-  auto arrays = GraphArrays::create(proto.graph(), who);
-  if (!arrays) return arrays.error();
-  const auto input = input_shape(proto.graph(), *arrays, who);
-  if (!input) return input.error();
-  const auto words = metadata_of(proto);
-  const auto mark = words.find("soma.graph");
-  if (mark != words.end() && mark->second == fingerprint(proto.graph())) return own_model(words, *input, *arrays, who);
-  return import_graph(proto, *input, std::move(*arrays), who);
-}
-
-/// Of a graph that has been understood: one input that is no array, one output.
+/// Of soma's own: one input that is no array, one output.
 TensorNames names_of(const onnx::GraphProto& graph) {
   TensorNames names;
   const auto is_array = [&](const std::string& name) {
@@ -115,9 +102,25 @@ TensorNames names_of(const onnx::GraphProto& graph) {
   return names;
 }
 
+Result<Model> understood(const onnx::ModelProto& proto, std::string_view who, TensorNames& names) {
+  if (proto.functions_size() > 0)
+    return Error{Error::Kind::data,
+                 fmt::format("{}: wanted plain operators, got function '{}'; try exporting with functions inlined", who,
+                             proto.functions(0).name())};
+  auto arrays = GraphArrays::create(proto.graph(), who);
+  if (!arrays) return arrays.error();
+  const auto input = input_shape(proto.graph(), *arrays, who);
+  if (!input) return input.error();
+  names = names_of(proto.graph());
+  const auto words = metadata_of(proto);
+  const auto mark = words.find("soma.graph");
+  if (mark != words.end() && mark->second == fingerprint(proto.graph())) return own_model(words, *input, *arrays, who);
+  return import_graph(proto, *input, std::move(*arrays), who, names);
+}
+
 /// Names in a foreign file may hold anything; a message stays one line.
-Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
-  auto model = understood(proto, who);
+Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who, TensorNames& names) {
+  auto model = understood(proto, who, names);
   if (!model) return Error{model.error().kind, one_line(model.error().message)};
   return model;
 }
@@ -127,7 +130,8 @@ Result<Model> to_model(const onnx::ModelProto& proto, std::string_view who) {
 Result<Model> parse_onnx(std::string_view bytes, std::string_view who, Changed changed) {
   onnx::ModelProto proto;
   if (const auto parsed = parse_model(bytes, who, changed, proto); !parsed) return parsed.error();
-  return to_model(proto, who);
+  TensorNames names;
+  return to_model(proto, who, names);
 }
 
 Result<Model> read_onnx(const std::filesystem::path& file, Changed changed) {
@@ -138,9 +142,7 @@ Result<Model> read_onnx(const std::filesystem::path& file, Changed changed) {
 Result<Model> read_onnx(const std::filesystem::path& file, Changed changed, TensorNames& names) {
   onnx::ModelProto proto;
   if (const auto read = read_model(file, changed, proto); !read) return read.error();
-  auto model = to_model(proto, file.string());
-  if (model) names = names_of(proto.graph());
-  return model;
+  return to_model(proto, file.string(), names);
 }
 
 }  // namespace soma

@@ -186,9 +186,6 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   proto.set_ir_version(kIrVersion);
   proto.set_producer_name("soma");
   proto.set_producer_version(sealed_version());
-  onnx::OperatorSetIdProto& operators = *proto.add_opset_import();
-  operators.set_domain("");
-  operators.set_version(kOpset);
 
   onnx::GraphProto& graph = *proto.mutable_graph();
   graph.set_name(model.name.empty() ? "network" : model.name);
@@ -218,9 +215,10 @@ Result<std::string> to_onnx(const Model& model, std::string_view who) {
   if (proto.ByteSizeLong() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     return wrong(fmt::format("ONNX wants at most 2 GiB, the model has {} bytes; try a smaller network", proto.ByteSizeLong()));
   SOMA_REQUIRE(proto.SerializeToString(&bytes));
+  bytes += onnx_end();
   const auto seal = onnx_seal(bytes);
   SOMA_REQUIRE(seal.has_value());
-  bytes.replace(*seal, kSha256Digits, sha256(std::string_view(bytes).substr(0, *seal)));
+  bytes.replace(*seal, kSha256Digits, seal_of(bytes, *seal));
   return bytes;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "core/sha256.h"
+#include "model/onnx.h"
 #include "model/onnx_bytes.h"
 #include "model/safetensors.h"
 #include "soma/device.h"
@@ -14,17 +15,26 @@
 namespace soma {
 namespace {
 
-// A StringStringEntryProto in field 14 of ModelProto, the last that soma writes: tags and lengths around key and digits.
+// A StringStringEntryProto in field 14 of ModelProto: tags and lengths around key and digits. Only the operator set is behind it.
 constexpr std::string_view kOnnxSeal = "\x72\x4f\x0a\x0bsoma.sha256\x12\x40";
 constexpr std::size_t kHeaderAt = 8;  // of a safetensors file
 
 }  // namespace
 
+std::string onnx_end() {
+  onnx::ModelProto end;
+  auto& operators = *end.add_opset_import();
+  operators.set_domain("");
+  operators.set_version(kOpset);
+  return end.SerializeAsString();
+}
+
 std::string sealed_version() { return fmt::format("{}+sealed", version()); }
 
 std::optional<std::size_t> onnx_seal(std::string_view bytes) {
-  if (bytes.size() < kOnnxSeal.size() + kSha256Digits) return std::nullopt;
-  const std::size_t digits = bytes.size() - kSha256Digits;
+  const std::string end = onnx_end();
+  if (bytes.size() < kOnnxSeal.size() + kSha256Digits + end.size() || !bytes.ends_with(end)) return std::nullopt;
+  const std::size_t digits = bytes.size() - end.size() - kSha256Digits;
   return bytes.substr(0, digits).ends_with(kOnnxSeal) ? std::optional(digits) : std::nullopt;
 }
 
@@ -34,10 +44,14 @@ std::optional<std::size_t> safetensors_seal(std::string_view bytes) {
   return there ? std::optional(digits) : std::nullopt;
 }
 
-Result<void> hold_seal(std::string_view bytes, std::size_t seal, std::string_view who) {
+std::string seal_of(std::string_view bytes, std::size_t seal) {
   const auto view = std::as_bytes(std::span(bytes));
   const std::array others = {view.first(seal), view.subspan(seal + kSha256Digits)};
-  const std::string wanted(bytes.substr(seal, kSha256Digits)), got = sha256(others);
+  return sha256(others);
+}
+
+Result<void> hold_seal(std::string_view bytes, std::size_t seal, std::string_view who) {
+  const std::string wanted(bytes.substr(seal, kSha256Digits)), got = seal_of(bytes, seal);
   if (got == wanted) return {};
   return Error{Error::Kind::data,
                fmt::format("{}: changed since soma wrote it (its SHA-256 is {}…, not the one it carries); try an "

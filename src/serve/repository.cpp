@@ -93,13 +93,14 @@ Result<void> warm_up(Engine& engine, std::int64_t values) {
 
 }  // namespace
 
-Repository::Repository(fs::path source, int threads, std::int64_t max_batch, double room, Changed changed,
+Repository::Repository(fs::path source, int threads, std::int64_t max_batch, double room, Changed changed, Reading reading,
                        std::vector<std::string> required, Tell tell)
     : source_(std::move(source)),
       threads_(threads),
       max_batch_(max_batch),
       room_(room),
       trust_(changed),
+      reading_(std::move(reading)),
       required_(std::move(required)),
       tell_(std::move(tell)) {}
 
@@ -173,6 +174,7 @@ Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name,
   TensorNames names;
   Result<Model> model = read_onnx(file, trust_, names);
   if (!model) return model.error();
+  if (const auto applied = apply(reading_, *model); !applied) return applied.error();
   auto version = std::make_shared<ServedVersion>();
   const auto bytes = bytes_needed(*model, threads_, max_batch_);
   if (!bytes) return bytes.error();

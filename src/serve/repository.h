@@ -21,6 +21,7 @@
 #include "serve/infer_request.h"
 #include "soma/error.h"
 #include "soma/model.h"
+#include "soma/reading.h"
 
 namespace soma {
 
@@ -52,7 +53,7 @@ class Repository {
   using Tell = std::function<void(const std::string& line)>;
 
   /// `room`: bytes that the models may take together, those that are about to be replaced among them.
-  Repository(std::filesystem::path source, int threads, std::int64_t max_batch, double room, Changed changed,
+  Repository(std::filesystem::path source, int threads, std::int64_t max_batch, double room, Changed changed, Reading reading,
              std::vector<std::string> required, Tell tell);
   ~Repository();
   Repository(const Repository&) = delete;
@@ -114,6 +115,7 @@ class Repository {
   const std::int64_t max_batch_;
   const double room_;
   const Changed trust_;
+  const Reading reading_;
   const std::vector<std::string> required_;
   const Tell tell_;
   Publish publish_;

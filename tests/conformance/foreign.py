@@ -1,4 +1,5 @@
-# small models as other tools write them → soma run's arrays beside onnxruntime's, to 1e-5; what soma refuses names operator and reason.
+# small models as other tools write them → the arrays of soma run and the answers of soma predict beside onnxruntime's, to 1e-5; what soma refuses names operator and reason.
+import json
 import pathlib
 import subprocess
 import sys
@@ -113,6 +114,14 @@ def models():
     for kind in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceL2", "ReduceLogSumExp"):
         m = Made(kind, [3, 4], opset=18); m.op(kind, "x", numpy.array([1]), keepdims=0); yield m
     m = Made("einsum", [3, 4]); m.op("Einsum", "x", weights(4, 5), equation="bij,jk->bik"); yield m
+    m = Made("one-number", [4]); m.op("MatMul", m.op("Relu", head(m, "x", 4, 5)), weights(5, 1)); yield m
+    m = Made("one-probability", [4]); m.op("Sigmoid", head(m, "x", 4, 1)); yield m
+    m = Made("normalised-images", [3, 6, 6]); s = m.op("Div", m.op("Sub", m.op("Mul", "x", numpy.float32(1 / 255)), weights(3, 1, 1)), abs(weights(1, 3, 1, 1)) + numpy.float32(0.5)); head(m, m.op("Flatten", m.op("Conv", s, weights(2, 3, 3, 3))), 32); yield m
+    m = Made("channels-last-normalised", [6, 6, 3]); s = m.op("Div", m.op("Sub", "x", weights(3)), abs(weights(1, 1, 3)) + numpy.float32(0.5)); c = m.op("Relu", m.op("Add", m.op("Transpose", m.op("Conv", m.op("Transpose", s, perm=[0, 3, 1, 2]), weights(4, 3, 3, 3)), perm=[0, 2, 3, 1]), weights(4))); head(m, m.op("Reshape", c, numpy.array([-1, 64])), 64); yield m
+    m = Made("channels-last-pooled", [6, 6, 3]); c = m.op("Transpose", m.op("Conv", m.op("Transpose", "x", perm=[0, 3, 1, 2]), weights(4, 3, 3, 3)), perm=[0, 2, 3, 1]); g = m.op("ReduceMean", m.op("Mul", c, m.op("Sigmoid", c)), axes=[1, 2], keepdims=0); head(m, g, 4); yield m
+    m = Made("global-max-pool", [3, 6, 6]); head(m, m.op("Flatten", m.op("GlobalMaxPool", m.op("Conv", "x", weights(4, 3, 3, 3)))), 4); yield m
+    m = Made("probabilities-and-classes", [4]); p = m.op("Softmax", head(m, "x", 4), axis=1); m.outputs = [m.op("ArgMax", p, axis=1), p]; yield m
+    m = Made("joined", [4]); a = m.op("Sigmoid", head(m, "x", 4, 1)); m.op("Concat", m.op("Sub", numpy.float32(1), a), a, axis=1); yield m
     m = Made("clip-and-power", [4]); m.op("Pow", m.op("Clip", "x", numpy.float32(0), numpy.float32(6)), numpy.float32(2)); yield m
     m = Made("cumulative", [4]); m.op("CumSum", "x", numpy.array(1)); yield m
 
@@ -123,6 +132,38 @@ def external(room, name="external-data"):
     model = m.model()
     onnx.save(model, room / "model.onnx", save_as_external_data=True, location="model.onnx.data", size_threshold=0)
     return m
+
+
+def softmax(y):
+    e = numpy.exp(y - y.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def predicted(soma, room, x, theirs):
+    """What soma predict makes of the same samples, which it takes with channels last: "" where it agrees or says why it does not answer."""
+    if x.ndim not in (2, 4) or x.dtype != numpy.float32 or theirs[0].ndim == 0 or theirs[0].shape[0] != len(x):
+        return ""
+    for samples in (x, numpy.moveaxis(x, 1, -1)):
+        numpy.save(room / "samples.npy", numpy.ascontiguousarray(samples))
+        made = subprocess.run([soma, "predict", room / "model.onnx", room / "samples.npy", "--json"], capture_output=True, text=True)
+        if made.returncode == 0:
+            break
+    if made.returncode != 0:
+        return "" if made.returncode == 1 and made.stderr.count("\n") == 1 else f"predict: exit status {made.returncode}: {made.stderr}"
+    rows = json.loads(made.stdout.splitlines()[-1])["predictions"]
+    key = next(k for k in ("outputs", "probabilities", "output", "values") if k in rows[0])
+    if isinstance(rows[0][key], dict):  # of a graph: every output by its name; of a number: its name
+        ours = [numpy.array([numpy.ravel(row[key][name]) for row in rows]) for name in rows[0][key]]
+        pairs = [(a, b.reshape(len(x), -1)) for a, b in zip(ours, theirs) if b.dtype.kind == "f"]
+    else:
+        ours = numpy.array([numpy.ravel(row[key]) for row in rows])
+        wanted = [y.reshape(len(x), -1) for y in theirs if y.dtype.kind == "f"]
+        if not wanted:  # classes alone
+            return "" if [row["label"] for row in rows] == theirs[0].ravel().tolist() else "predict: other classes"
+        means = [f(y) for y in wanted for f in (lambda y: y, softmax, numpy.exp) if y.shape == ours.shape]
+        pairs = [(ours, min(means, key=lambda y: float(numpy.abs(y - ours).max())))] if means else [(ours, ours + 1)]
+    worst = max((float(numpy.max(numpy.abs(a.astype("f8") - b) / numpy.maximum(1, numpy.abs(b)), initial=0)) for a, b in pairs), default=0)
+    return "" if worst <= TOLERANCE else f"predict differs by {worst:.1e}"
 
 
 def run(soma, room, shape, dtype):
@@ -141,7 +182,7 @@ def run(soma, room, shape, dtype):
         difference = numpy.max(numpy.abs(got.astype("f8") - wanted) / numpy.maximum(1, numpy.abs(wanted.astype("f8"))), initial=0)
         if not difference <= bound:
             return f"{port.name} differs by {difference:.1e}"
-    return ""
+    return predicted(soma, room, x, theirs)
 
 
 def main(soma):

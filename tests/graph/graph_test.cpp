@@ -181,5 +181,72 @@ TEST(Graph, ArraysInOtherFilesLieBeneathTheModel) {
   EXPECT_THAT(external_problem(scratch, "model.data"), HasSubstr("of one name"));
 }
 
+/// Convolutions in parallel, joined, flattened, classified; a step between that no layer does where `odd`.
+Foreign branches(bool odd, bool last) {
+  Foreign f(last ? Shape{6, 5, 2} : Shape{2, 6, 5});
+  declare_output(f);
+  const auto turn = [&](const char* x, const char* y, std::vector<std::int64_t> perm) {
+    set_attribute(f.graph.add("Transpose", {x}, y), "perm", perm);
+  };
+  const auto small = [&](const char* name, const Shape& shape) {
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < elements(shape); ++i) values.push_back(0.1F * static_cast<float>(i % 7 - 3));
+    return f.graph.floats(name, shape, values);
+  };
+  if (last) turn("x", "front", {0, 3, 1, 2});
+  f.graph.add("Conv", {last ? "front" : "x", small("w", {3, 2, 3, 3}), small("b", {3})}, "left");
+  f.graph.add("Conv", {last ? "front" : "x", small("v", {3, 2, 3, 3})}, "right");
+  if (odd) f.graph.add("Sign", {"right"}, "signs");
+  f.graph.add("Add", {"left", odd ? "signs" : "right"}, "sum");
+  f.graph.add("Relu", {"sum"}, "r");
+  if (last) turn("r", "back", {0, 2, 3, 1});
+  f.graph.add("Flatten", {last ? "back" : "r"}, "flat");
+  f.graph.add("Gemm", {"flat", small("g", {36, 4})}, "y");
+  return f;
+}
+
+TEST(Graph, StretchesOfLayersAreOneStep) {
+  for (const bool last : {false, true}) {
+    std::vector<float> x(2 * 60);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.01F * static_cast<float>(i);
+    const TypedArray input = array_of(last ? Shape{2, 6, 5, 2} : Shape{2, 2, 6, 5}, x);
+    for (const bool odd : {false, true}) {
+      const Foreign f = branches(odd, last);
+      auto graph = graph_of(f).value();
+      const auto lowered = run(graph, input).value();
+      EXPECT_EQ(graph.islands(), odd ? 3 : 1) << last;
+      auto slow = Graph::parse(f.proto.SerializeAsString(), "f.onnx", {.lower = false, .threads = 1}).value();
+      EXPECT_THAT(lowered, testing::Pointwise(testing::FloatNear(1e-5F), run(slow, input).value())) << odd << last;
+      EXPECT_EQ(slow.islands(), 0);
+    }
+  }
+}
+
+TEST(Graph, IsJudgedByItsScoresOrByTheClassesItNames) {
+  Dataset known;
+  known.shape = {2};
+  known.count = 3;
+  known.floats = {1, 0, 0, 1, 3, 1};
+  known.labels = {0, 1, 1};
+  known.class_names = {"ant", "bee"};
+  for (const bool named : {false, true}) {
+    Foreign f({2});
+    declare_output(f, named ? onnx::TensorProto::INT64 : onnx::TensorProto::FLOAT);
+    if (named)
+      set_attribute(f.graph.add("ArgMax", {"x"}, "y"), "axis", std::int64_t{-1});
+    else
+      f.graph.add("HardSwish", {"x"}, "y");
+    auto graph = graph_of(f).value();
+    const Evaluation evaluation = graph.evaluate(known).value();
+    EXPECT_EQ(evaluation.samples, 3);
+    EXPECT_DOUBLE_EQ(evaluation.accuracy, 2.0 / 3);
+    EXPECT_THAT(evaluation.confusion, ElementsAre(ElementsAre(1, 0), ElementsAre(1, 1)));
+    known.class_names.push_back("cat");
+    if (!named)
+      EXPECT_THAT(graph.evaluate(known).error().message, HasSubstr("wanted an output with a number for each of 3 classes"));
+    known.class_names.pop_back();
+  }
+}
+
 }  // namespace
 }  // namespace soma

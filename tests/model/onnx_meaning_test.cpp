@@ -104,5 +104,99 @@ TEST(OnnxImport, ChannelsLastBecomeChannelsFirst) {
   EXPECT_EQ(h.problem(), "f.onnx: wanted an input with channels before height and width, got 5×5×3; try exporting it so");
 }
 
+onnx::NodeProto& transpose(Foreign& f, const std::string& x, std::vector<std::int64_t> perm, const std::string& y) {
+  onnx::NodeProto& node = f.graph.add("Transpose", {x}, y);
+  set_attribute(node, "perm", perm);
+  return node;
+}
+
+TEST(OnnxImport, TransposesAroundLayersAreCut) {
+  Foreign f({4, 3, 2});  // four rows, three columns, two channels
+  f.graph.add("Div", {"x", f.graph.floats("by", {1, 1, 2}, std::vector<float>{2, 4})}, "d");
+  transpose(f, "d", {0, 3, 1, 2}, "front");
+  f.graph.add("Conv", {"front", f.floats("w", {2, 2, 1, 1})}, "c");
+  transpose(f, "c", {0, 2, 3, 1}, "back");
+  f.graph.add("Add", {"back", f.graph.floats("b", {2}, std::vector<float>{5, 6})}, "biased");
+  f.graph.add("Relu", {"biased"}, "r");
+  f.graph.add("Reshape", {"r", f.graph.integers("shape", {-1, 24})}, "flat");
+  f.graph.add("MatMul", {"flat", f.floats("m", {24, 1})}, "y");
+  const auto model = f.read().value();
+  EXPECT_EQ(model.input, (Shape{2, 4, 3}));
+  EXPECT_THAT(f.kinds(), ElementsAre("conv2d", "relu", "flatten", "linear"));
+  EXPECT_THAT(model.preprocess.steps.at(0).divisor, ElementsAre(2, 4));
+  EXPECT_THAT(model.parameters.at(1).values, ElementsAre(5, 6));
+  EXPECT_THAT(model.parameters.at(2).values, ElementsAre(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22,  //
+                                                         1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23));
+}
+
+TEST(OnnxImport, OtherTransposesAreNoLayers) {
+  Foreign f({3, 4, 2});
+  transpose(f, "x", {0, 2, 1, 3}, "turned");
+  last_linear(f, f.graph.add("Flatten", {"turned"}, "flat").output(0), 24);
+  EXPECT_THAT(f.problem(), HasSubstr("wants channels moved to the front or to the back to be a layer of soma's, got 0, 2, 1, 3"));
+}
+
+TEST(OnnxImport, PicturesWithoutChannelsHaveOne) {
+  Foreign f({4, 4});
+  last_linear(f, f.graph.add("Flatten", {"x"}, "flat").output(0), 16);
+  EXPECT_EQ(f.read().value().input, (Shape{1, 4, 4}));
+  Foreign g({4, 4});
+  g.graph.add("Unsqueeze", {"x", g.graph.integers("axes", {1})}, "u");
+  g.graph.add("Conv", {"u", g.floats("w", {2, 1, 4, 4})}, "c");
+  last_linear(g, g.graph.add("Flatten", {"c"}, "flat").output(0), 2);
+  EXPECT_THAT(g.kinds(), ElementsAre("conv2d", "flatten", "linear"));
+}
+
+TEST(OnnxImport, AnswersBehindTheNetworkNameItsClasses) {
+  Foreign f({2});
+  onnx::GraphProto& graph = *f.proto.mutable_graph();
+  last_linear(f, "x", 2);
+  f.graph.add("ArgMax", {"y"}, "place");
+  set_attribute(*graph.mutable_node(1), "axis", std::int64_t{1});
+  onnx::TensorProto& words = *graph.add_initializer();
+  words.set_name("words");
+  words.set_data_type(onnx::TensorProto::STRING);
+  words.add_dims(3);
+  for (const char* word : {"ant", "bee", "cat"}) words.add_string_data(word);
+  f.graph.add("ArrayFeatureExtractor", {"words", "place"}, "label").set_domain("ai.onnx.ml");
+  graph.mutable_output(0)->set_name("label");
+  graph.add_output()->set_name("y");
+  const auto model = f.read().value();
+  EXPECT_THAT(model.class_names, ElementsAre("ant", "bee", "cat"));
+  EXPECT_THAT(f.kinds(), ElementsAre("linear"));
+  words.add_string_data("dog");
+  words.set_dims(0, 4);
+  EXPECT_THAT(f.problem(), HasSubstr("wanted a name for each of 3 classes, got 4"));
+}
+
+TEST(OnnxImport, ScalersOfTablesArePreprocessing) {
+  Foreign f({2});
+  onnx::NodeProto& node = f.graph.add("Scaler", {"x"}, "s");
+  node.set_domain("ai.onnx.ml");
+  for (const char* name : {"offset", "scale"}) {
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(onnx::AttributeProto::FLOATS);
+    attribute.add_floats(2);
+    attribute.add_floats(4);
+  }
+  last_linear(f, "s", 2);
+  const auto model = f.read().value();
+  EXPECT_THAT(model.preprocess.steps.at(0).offset, ElementsAre(2, 4));
+  EXPECT_THAT(model.preprocess.steps.at(0).divisor, ElementsAre(0.5, 0.25));
+}
+
+TEST(OnnxImport, OneOutputThatNothingBoundsIsANumber) {
+  Foreign f({2});
+  f.graph.add("MatMul", {"x", f.floats("w", {2, 1})}, "y");
+  const auto number = f.read().value();
+  EXPECT_EQ(number.task, Task::values);
+  EXPECT_THAT(number.target_names, ElementsAre("y"));
+  Foreign g({2});
+  g.graph.add("MatMul", {"x", g.floats("w", {2, 1})}, "m");
+  g.graph.add("Sigmoid", {"m"}, "y");
+  EXPECT_EQ(g.read().value().task, Task::classes);
+}
+
 }  // namespace
 }  // namespace soma

@@ -159,7 +159,7 @@ TEST(OnnxImport, WhatTheOutputsMean) {
   EXPECT_EQ(loss("LogSoftmax", 3).kind, LossConfig::Kind::nll);
   EXPECT_EQ(loss("Softmax", 3).kind, LossConfig::Kind::quadratic);
   EXPECT_EQ(loss("Sigmoid", 1).kind, LossConfig::Kind::quadratic);
-  EXPECT_EQ(loss("Identity", 1).kind, LossConfig::Kind::binary_cross_entropy);
+  EXPECT_EQ(loss("Identity", 1).kind, LossConfig::Kind::quadratic);
   EXPECT_THAT(loss("Sigmoid", 1).codes, ElementsAre(0, 1));
 }
 
@@ -188,9 +188,10 @@ TEST(OnnxImport, RefusesWhatALayerCannotDo) {
   EXPECT_THAT(refused({2, 4, 4}, "MaxPool",
                       [](Op& op, Foreign&) {
                         set_attribute(op, "kernel_shape", std::vector<std::int64_t>{2, 2});
+                        set_attribute(op, "strides", std::vector<std::int64_t>{3, 3});
                         set_attribute(op, "ceil_mode", std::int64_t{1});
                       }),
-              HasSubstr("wants sizes rounded down"));
+              HasSubstr("wants sizes that need no rounding"));
   EXPECT_THAT(refused({2, 4, 4}, "MaxPool",
                       [](Op& op, Foreign&) {
                         set_attribute(op, "kernel_shape", std::vector<std::int64_t>{2, 2});
