@@ -50,10 +50,11 @@ int main(int argc, char** argv) {
   soma::TypedArray input{soma::ElementType::f32, extents, std::vector<std::byte>(x.size() * sizeof(float)), {}};
   std::memcpy(input.bytes.data(), x.data(), input.bytes.size());
   const std::vector<soma::TypedArray> inputs = {input};
-  const auto run = [&] { return graph->run(inputs); };
-  if (const auto once = run(); !once) return fail(once.error().message);
-  while (std::getchar() == '\n') {
-    fmt::print("{} {}\n", rate(run), rate([&] { network->forward(x.data(), y.data(), batch); }));
+  if (const auto once = graph->run(inputs); !once) return fail(once.error().message);
+  bool sound = true;
+  while (std::getchar() == '\n' && sound) {
+    fmt::print("{} {}\n", rate([&] { sound = sound && graph->run(inputs).ok(); }),
+               rate([&] { network->forward(x.data(), y.data(), batch); }));
     std::fflush(stdout);
   }
   return 0;

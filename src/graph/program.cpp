@@ -205,15 +205,20 @@ Result<std::vector<TypedArray>> Program::run(std::span<const TypedArray> inputs)
       return Error{Error::Kind::data, one_line(fmt::format("{}: {}: {}", who_, told(*step.node, step.version), refusal.what))};
     }
   }
-  std::vector<TypedArray> results;
-  for (const std::int64_t output : outputs_) {
-    const Operand from = operand(output, inputs);
-    TypedArray& array = results.emplace_back(TypedArray{from.type, from.extents, {}, {}});
-    if (from.type == ElementType::string)
-      array.strings.assign(from.as<std::string>(), from.as<std::string>() + from.size());
-    else
-      array.bytes.assign(from.as<std::byte>(),
-                         from.as<std::byte>() + static_cast<std::size_t>(from.size()) * element_bytes(from.type));
+  std::vector<TypedArray> results(outputs_.size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const Known& known = values_[static_cast<std::size_t>(outputs_[i])].known;
+    const void* from = data(outputs_[i], inputs);
+    const auto count = static_cast<std::size_t>(elements(known.extents));
+    results[i].type = known.type;
+    results[i].extents = known.extents;
+    if (known.type == ElementType::string) {
+      const auto* words = static_cast<const std::string*>(from);
+      results[i].strings.assign(words, words + count);
+    } else {
+      const auto* bytes = static_cast<const std::byte*>(from);
+      results[i].bytes.assign(bytes, bytes + count * element_bytes(known.type));
+    }
   }
   return results;
 }

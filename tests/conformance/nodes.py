@@ -27,10 +27,10 @@ def array_of(value, port):
     return array
 
 
-def from_files(data=DEBIAN):
+def from_files(root=DEBIAN):
     """Models and data as onnx keeps them: all of Debian's 1.12, of newer packages those that no code makes."""
     for kind in ("node", "simple", "pytorch-converted", "pytorch-operator"):
-        for folder in sorted((data / kind).glob("test_*")):
+        for folder in sorted((root / kind).glob("test_*")):
             model = onnx.load(folder / "model.onnx")
             sets = []
             for data in sorted(folder.glob("test_data_set_*")):

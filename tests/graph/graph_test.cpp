@@ -242,8 +242,9 @@ TEST(Graph, IsJudgedByItsScoresOrByTheClassesItNames) {
     EXPECT_DOUBLE_EQ(evaluation.accuracy, 2.0 / 3);
     EXPECT_THAT(evaluation.confusion, ElementsAre(ElementsAre(1, 0), ElementsAre(1, 1)));
     known.class_names.push_back("cat");
-    if (!named)
+    if (!named) {
       EXPECT_THAT(graph.evaluate(known).error().message, HasSubstr("wanted an output with a number for each of 3 classes"));
+    }
     known.class_names.pop_back();
   }
 }

@@ -318,7 +318,7 @@ TEST(OnnxFile, RefusesVersionsFunctionsAndOddInputs) {
   EXPECT_THAT(changed([](auto& proto) { proto.mutable_graph()->clear_input(); }), HasSubstr("got none; try"));
   EXPECT_THAT(changed([](auto& proto) { proto.mutable_graph()->add_input()->set_name("z"); }), HasSubstr("got 'x' and 'z'"));
   EXPECT_THAT(changed([](auto& proto) { proto.mutable_graph()->add_output()->set_name("x"); }),
-              HasSubstr("wanted one output, got 2"));
+              HasSubstr("wanted an output that a layer makes, got 'x'"));
   const auto shape = [](auto& proto) -> auto& {
     return *proto.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type();
   };

@@ -33,7 +33,7 @@ TEST(Reading, OtherStepsAreRefused) {
 TEST(Reading, ClassesAreWordsOrAFile) {
   const Scratch scratch;
   EXPECT_THAT(read_class_names("ant,bee").value(), ElementsAre("ant", "bee"));
-  write_file(scratch / "names.txt", "ant hill\\r\\nbee\\n").value();
+  write_file(scratch / "names.txt", "ant hill\r\nbee\n").value();
   EXPECT_THAT(read_class_names((scratch / "names.txt").string()).value(), ElementsAre("ant hill", "bee"));
 }
 
