@@ -184,7 +184,7 @@ bool Connection::read() {
 bool Connection::parse_head() {
   if (unwanted_ > 0) {
     const std::size_t over = std::min(unwanted_, end_ - begin_);
-    std::memmove(input_.data(), input_.data() + begin_ + over, end_ - begin_ - over);
+    if (over > 0) std::memmove(input_.data(), input_.data() + begin_ + over, end_ - begin_ - over);
     end_ -= begin_ + over;
     begin_ = 0;
     unwanted_ -= over;

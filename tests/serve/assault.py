@@ -101,7 +101,7 @@ def mutated(rng):
 
 def attack(port, until, seed, counts):
     rng = random.Random(seed)
-    while time.monotonic() < until:
+    while time.monotonic() < until and counts.get("refused", 0) < 1000:
         data = mutated(rng)
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
@@ -116,6 +116,9 @@ def attack(port, until, seed, counts):
                     connection.shutdown(socket.SHUT_WR)
                     while piece := connection.recv(65536):
                         counts["bytes"] += len(piece)
+        except ConnectionRefusedError:  # it lives no longer
+            counts["refused"] = counts.get("refused", 0) + 1
+            continue
         except OSError:
             pass
         counts["sent"] += 1

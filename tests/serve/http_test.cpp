@@ -146,6 +146,18 @@ TEST(Http, AHeadThatMovesReachesNoOtherPath) {
   EXPECT_EQ(server.call("GET", "/v2/models/small/ready").status, 200);
 }
 
+TEST(Http, ABodyThatNobodyWantsMayComeLater) {
+  const TestServer server;
+  Client client(server.port());
+  client.send("POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 404);
+  for (const char* piece : {"he", "llo", "GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // each is read alone, from a buffer that was given back
+    client.send(piece);
+  }
+  EXPECT_EQ(client.receive().status, 200);
+}
+
 TEST(Http, DoesNotAnswerHalfARequest) {
   const TestServer server;
   for (const char* bytes :
