@@ -160,7 +160,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_activation);
-void fill_activation(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_activation)(table); }
+void fill_activation(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_activation)(table); }
 }  // namespace soma
 #endif

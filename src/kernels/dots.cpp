@@ -122,7 +122,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_dots);
-void fill_dots(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_dots)(table); }
+void fill_dots(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_dots)(table); }
 }  // namespace soma
 #endif

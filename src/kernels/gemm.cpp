@@ -210,7 +210,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_gemm_here);
-void fill_gemm(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_gemm_here)(table); }
+void fill_gemm(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_gemm_here)(table); }
 }  // namespace soma
 #endif

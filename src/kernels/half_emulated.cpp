@@ -107,7 +107,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_half_here);
-void fill_half(HalfKernels& table) { HWY_DYNAMIC_DISPATCH(fill_half_here)(table); }
+void fill_half(std::int64_t target, HalfKernels& table) { SOMA_COMPILED_FOR(target, fill_half_here)(table); }
 }  // namespace soma
 #endif

@@ -17,10 +17,10 @@ struct Tables {
 
   Tables() {
     if (const HalfKernels* native = native_half_kernels(); native != nullptr) usable.push_back(native);
-    for_each_simd_target([this](const char* name) {
+    for_each_simd_target([this](std::int64_t target, const char* name) {
       HalfKernels& table = filled.emplace_back(reference_half_kernels());
       table.target = name;
-      fill_half(table);
+      fill_half(target, table);
       usable.push_back(&table);
     });
     usable.push_back(&reference_half_kernels());

@@ -6,7 +6,7 @@
 namespace soma {
 
 /// Fills in the emulation for the SIMD target Highway has chosen.
-void fill_half(HalfKernels& table);
+void fill_half(std::int64_t target, HalfKernels& table);
 
 /// AVX512-FP16, or null where this machine or this build has none.
 const HalfKernels* native_half_kernels();

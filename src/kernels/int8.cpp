@@ -165,7 +165,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_here);
-void fill_int8(Int8Kernels& table) { HWY_DYNAMIC_DISPATCH(fill_here)(table); }
+void fill_int8(std::int64_t target, Int8Kernels& table) { SOMA_COMPILED_FOR(target, fill_here)(table); }
 }  // namespace soma
 #endif

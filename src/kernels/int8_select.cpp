@@ -13,10 +13,10 @@ struct Tables {
   std::vector<const Int8Kernels*> usable;
 
   Tables() {
-    for_each_simd_target([this](const char* name) {
+    for_each_simd_target([this](std::int64_t target, const char* name) {
       Int8Kernels& table = filled.emplace_back(reference_int8_kernels());
       table.target = name;
-      fill_int8(table);
+      fill_int8(target, table);
       usable.push_back(&table);
     });
     if (const Int8Kernels* vnni = vnni_int8_kernels(); vnni != nullptr && !usable.empty()) {

@@ -6,7 +6,7 @@
 namespace soma {
 
 /// Fills in what the SIMD target Highway has chosen can do; the rest keeps what it had.
-void fill_int8(Int8Kernels& table);
+void fill_int8(std::int64_t target, Int8Kernels& table);
 
 /// AVX512-VNNI, or null where this machine or this build has none.
 const Int8Kernels* vnni_int8_kernels();

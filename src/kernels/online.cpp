@@ -99,7 +99,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_online);
-void fill_online(OnlineKernels& table) { HWY_DYNAMIC_DISPATCH(fill_online)(table); }
+void fill_online(std::int64_t target, OnlineKernels& table) { SOMA_COMPILED_FOR(target, fill_online)(table); }
 }  // namespace soma
 #endif

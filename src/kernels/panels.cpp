@@ -72,7 +72,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_panels_here);
-void fill_panels(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_panels_here)(table); }
+void fill_panels(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_panels_here)(table); }
 }  // namespace soma
 #endif

@@ -181,7 +181,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_pool);
-void fill_pool(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_pool)(table); }
+void fill_pool(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_pool)(table); }
 }  // namespace soma
 #endif

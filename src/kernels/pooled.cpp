@@ -97,7 +97,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_pooled_here);
-void fill_pooled(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_pooled_here)(table); }
+void fill_pooled(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_pooled_here)(table); }
 }  // namespace soma
 #endif

@@ -113,7 +113,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_reduce);
-void fill_reduce(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_reduce)(table); }
+void fill_reduce(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_reduce)(table); }
 }  // namespace soma
 #endif

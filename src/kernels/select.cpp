@@ -2,9 +2,14 @@
 #include <fmt/format.h>
 #include <hwy/highway.h>
 
+#if HWY_ARCH_X86
+#include <cpuid.h>
+#elif HWY_ARCH_ARM_A64
+#include <sys/auxv.h>
+#endif
+
 #include <cstdlib>
 #include <deque>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,17 +38,39 @@ const char* name_of(std::int64_t target) {
   }
 }
 
+/// The targets whose instructions this processor has and its system saves.
+std::int64_t runnable_targets() {
+#if HWY_ARCH_X86
+  const auto extended = [](unsigned leaf, unsigned bit) {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(leaf, &a, &b, &c, &d) != 0 && (c & bit) != 0;
+  };
+  const bool sse4 = __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul") &&
+                    __builtin_cpu_supports("aes");
+  const bool avx2 = sse4 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                    __builtin_cpu_supports("bmi2") && extended(1, bit_F16C) && extended(0x80000001, bit_LZCNT);
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+                      __builtin_cpu_supports("avx512vl");
+  return (sse4 ? HWY_SSE4 : 0) | (avx2 ? HWY_AVX2 : 0) | (avx512 ? HWY_AVX3 : 0);
+#elif HWY_ARCH_ARM_A64
+  return (::getauxval(AT_HWCAP) & HWCAP_AES) != 0 ? HWY_NEON : 0;  // Highway compiles it with the AES instructions
+#else
+  return 0;
+#endif
+}
+
 struct Tables {
   std::deque<Kernels<float>> filled;
   std::vector<const Kernels<float>*> usable;
 
   Tables() {
-    for_each_simd_target([this](const char* name) {
+    for_each_simd_target([this](std::int64_t target, const char* name) {
       Kernels<float>& table = filled.emplace_back(reference_kernels<float>());
       table.target = name;
       for (const auto fill : {fill_gemm, fill_panels, fill_pooled, fill_activation, fill_softmax, fill_pool, fill_reduce,
                               fill_update, fill_winners, fill_dots})
-        fill(table);
+        fill(target, table);
       usable.push_back(&table);
     });
     usable.push_back(&reference_kernels<float>());
@@ -55,10 +82,10 @@ struct OnlineTables {
   std::vector<const OnlineKernels*> usable;
 
   OnlineTables() {
-    for_each_simd_target([this](const char* name) {
+    for_each_simd_target([this](std::int64_t target, const char* name) {
       OnlineKernels& table = filled.emplace_back();
       table.target = name;
-      fill_online(table);
+      fill_online(target, table);
       usable.push_back(&table);
     });
     usable.push_back(&reference_online_kernels());
@@ -67,18 +94,11 @@ struct OnlineTables {
 
 }  // namespace
 
-void for_each_simd_target(const std::function<void(const char* name)>& visit) {
-  static std::mutex one_at_a_time;  // tables of several kinds may be made for the first time at once
-  const std::lock_guard lock(one_at_a_time);
-  // Lower bits are better targets.
-  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1) {
+void for_each_simd_target(const std::function<void(std::int64_t target, const char* name)>& visit) {
+  for (std::int64_t rest = runnable_targets() & HWY_TARGETS; rest != 0; rest &= rest - 1) {  // lower bits are better targets
     const std::int64_t target = rest & -rest;
-    const char* name = name_of(target);
-    if (name == nullptr) continue;
-    hwy::GetChosenTarget().Update(target);
-    visit(name);
+    if (const char* name = name_of(target); name != nullptr) visit(target, name);
   }
-  hwy::GetChosenTarget().DeInit();
 }
 
 std::span<const Kernels<float>* const> usable_kernels() {

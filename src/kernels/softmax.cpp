@@ -105,7 +105,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_softmax);
-void fill_softmax(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_softmax)(table); }
+void fill_softmax(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_softmax)(table); }
 }  // namespace soma
 #endif

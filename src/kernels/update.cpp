@@ -146,7 +146,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_update);
-void fill_update(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_update)(table); }
+void fill_update(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_update)(table); }
 }  // namespace soma
 #endif

@@ -128,7 +128,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace soma {
-HWY_EXPORT(fill_winners);
-void fill_winners(Kernels<float>& table) { HWY_DYNAMIC_DISPATCH(fill_winners)(table); }
+void fill_winners(std::int64_t target, Kernels<float>& table) { SOMA_COMPILED_FOR(target, fill_winners)(table); }
 }  // namespace soma
 #endif
