@@ -1,6 +1,7 @@
 // floats → sums of products in half precision over Highway's vectors, each step worked out in single precision and rounded once.
 #include "kernels/half_blocks.h"
 #include "kernels/half_targets.h"
+#include "kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/half_emulated.cpp"

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/int8_targets.h"
+#include "kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/int8.cpp"
