@@ -53,6 +53,43 @@ std::vector<std::uint8_t> make_question(ValueType type, std::span<const std::uin
   return bytes;
 }
 
+Result<message::Question> message::read_question(std::span<const std::uint8_t> bytes) {
+  const auto wrong = [](std::string_view got) {
+    return Error{Error::Kind::data, fmt::format("kernel: wanted a question, got {}; try soma kernel ask", got)};
+  };
+  if (std::ssize(bytes) < kHeader || get<std::uint32_t>(bytes, kMagic) != kMagicWord || bytes[kVersion] != kFormat ||
+      bytes[kKind] != kQuestion || bytes[kFlags] != 0 || bytes[kType] > static_cast<std::uint8_t>(ValueType::float32))
+    return wrong("another message");
+  Question question;
+  question.type = static_cast<ValueType>(bytes[kType]);
+  question.id = get<std::uint64_t>(bytes, kId);
+  question.model = get<std::uint32_t>(bytes, kModel);
+  question.count = get<std::uint16_t>(bytes, kCount);
+  const std::int64_t covered = value_bytes(question.type, question.count);
+  if (std::ssize(bytes) < kHeader + covered) return wrong("fewer values than it says");
+  const auto values = bytes.subspan(kHeader);
+  if (get<std::uint64_t>(bytes, kSums) != checksum(bytes, values.first(static_cast<std::size_t>(covered))))
+    return wrong("one with another checksum");
+  question.values = values.first(static_cast<std::size_t>(bytes_of(question.type) * question.count));
+  return question;
+}
+
+std::vector<std::uint8_t> message::make_answer(const KernelAnswer& answer) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(kHeader) + 4 * answer.outputs.size());
+  put(bytes, kMagic, kMagicWord);
+  put(bytes, kVersion, kFormat);
+  put(bytes, kKind, kAnswer);
+  put(bytes, kType, static_cast<std::uint8_t>(ValueType::float32));
+  put(bytes, kId, answer.id);
+  put(bytes, kModel, answer.model);
+  put(bytes, kCount, static_cast<std::uint16_t>(answer.outputs.size()));
+  put(bytes, kClass, static_cast<std::uint16_t>(answer.label));
+  std::memcpy(bytes.data() + kHeader, answer.outputs.data(), 4 * answer.outputs.size());
+  const std::span<const std::uint8_t> all = bytes;
+  put(bytes, kSums, checksum(all, all.subspan(kHeader)));
+  return bytes;
+}
+
 Result<KernelAnswer> read_answer(std::span<const std::uint8_t> bytes) {
   const auto wrong = [](std::string_view got) {
     return Error{Error::Kind::data,

@@ -22,6 +22,18 @@ inline constexpr std::int64_t bytes_of(ValueType type) { return type == ValueTyp
 /// Whole words: what a checksum covers behind the header.
 inline constexpr std::int64_t value_bytes(ValueType type, std::int64_t count) { return (bytes_of(type) * count + 3) / 4 * 4; }
 
+/// A well-formed question, as the program in the kernel takes it; `values` looks into the payload.
+struct Question {
+  ValueType type = ValueType::byte;
+  std::uint64_t id = 0;
+  std::uint32_t model = 0;  ///< 0: any
+  std::int64_t count = 0;
+  std::span<const std::uint8_t> values;
+};
+/// Fails on everything that the program in the kernel passes on.
+[[nodiscard]] Result<Question> read_question(std::span<const std::uint8_t> payload);
+std::vector<std::uint8_t> make_answer(const KernelAnswer& answer);
+
 /// Fletcher's two sums over the 32-bit words of `covered`, each folded into 32 bits.
 std::uint64_t checksum(std::span<const std::uint8_t> header, std::span<const std::uint8_t> values);
 

@@ -20,6 +20,7 @@ Result<LabReport> run_train(const LabOptions& options);
 Result<LabReport> run_latency(const LabOptions& options);
 Result<LabReport> run_serve(const LabOptions& options);
 Result<LabReport> run_go_service_layers(const LabOptions& options);
+Result<LabReport> run_in_kernel(const LabOptions& options);
 Result<LabReport> run_toynn_platforms(const LabOptions& options);
 Result<LabReport> run_gpu(const LabOptions& options);
 Result<LabReport> run_cnn_timeline(const LabOptions& options);

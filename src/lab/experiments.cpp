@@ -26,6 +26,7 @@ constexpr std::array kExperiments = {
     Experiment{"train", "How long is an epoch of each preset, and what fraction of the machine is used?", &run_train},
     Experiment{"latency", "How long does one sample wait for its answer?", &run_latency},
     Experiment{"serve", "How many answers a second does soma serve give, and how late, beside nginx?", &run_serve},
+    Experiment{"in-kernel", "When is a network inside the Linux kernel faster than a server in user space?", &run_in_kernel},
     Experiment{"go-service-layers", "What do the Go service's four ways of handing out work cost and bring?",
                &run_go_service_layers},
     Experiment{"toynn-platforms", "What does one small network cost on every platform at hand?", &run_toynn_platforms},

@@ -9,6 +9,7 @@
 #include "lab/pace.h"
 #include "lab/toynn/job_times.h"
 #include "lab/toynn/system_calls.h"
+#include "soma/kernel.h"
 
 namespace soma {
 namespace {
@@ -217,6 +218,15 @@ void judge(LabReport& report, const JobTimes& times, const Calls& calls) {
       calls.team.has_value());
 }
 
+/// What keeps the net out of a program of soma kernel.
+std::string why_not_in_kernel(const ToyLayers& layers) {
+  std::int64_t products = 0;
+  for (const ToyLayer& layer : layers) products += layer.in * layer.out;
+  if (products > kMostKernelProducts)
+    return fmt::format("does not fit: {} multiply-adds, of at most {}", products, kMostKernelProducts);
+  return "does not fit: a sigmoid between layers, which has no form in 8 bits; soma lab run in-kernel has 4-8-3 with relu";
+}
+
 }  // namespace
 
 Result<LabReport> run_toynn_platforms(const LabOptions& options) {
@@ -242,7 +252,7 @@ Result<LabReport> run_toynn_platforms(const LabOptions& options) {
     }
     say(options, fmt::format("{} net, {}", name_of(size), kGpu));
     if (auto done = time_gpu(times, size, kept, here); !done) return done.error();
-    times.reasons[{size, kInKernel}] = "unavailable: not in this build";
+    times.reasons[{size, kInKernel}] = why_not_in_kernel(kept.layers);
   }
   auto calls = count_calls(settings, options);
   if (!calls) return calls.error();
