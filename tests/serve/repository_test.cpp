@@ -164,17 +164,17 @@ TEST_F(RepositoryTest, RefusesWhatDoesNotFitBesideTheOthersBeforeItIsTaken) {
   const auto tell = [&](const std::string& line) { told += line + "\n"; };
   const auto size = static_cast<double>(std::filesystem::file_size(directory / "a" / "1" / "model.onnx"));
   for (const double room : {size - 1, size}) {  // by the file alone, and by what it would become
-    Repository repository(directory, 1, 32, room, Changed::refuse, {}, tell);
+    Repository repository(directory, 1, 32, room, Changed::refuse, {}, {}, tell);
     const auto loaded = repository.load_all();
     ASSERT_FALSE(loaded.ok());
     EXPECT_NE(loaded.error().message.find("left for models"), std::string::npos) << loaded.error().message;
   }
-  Repository one(directory, 1, 32, 1e9, Changed::refuse, {}, tell);
+  Repository one(directory, 1, 32, 1e9, Changed::refuse, {}, {}, tell);
   ASSERT_TRUE(one.load_all().ok());
   const double needed = one.table().begin()->second->memory;
   add("b", "1", 2);
   told.clear();
-  Repository both(directory, 1, 32, 1.5 * needed, Changed::refuse, {}, tell);
+  Repository both(directory, 1, 32, 1.5 * needed, Changed::refuse, {}, {}, tell);
   ASSERT_TRUE(both.load_all().ok());
   EXPECT_TRUE(both.table().contains("a"));
   EXPECT_FALSE(both.table().contains("b"));
