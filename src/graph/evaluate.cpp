@@ -17,8 +17,8 @@ std::vector<float> floats_of(const TypedArray& array) {
   std::vector<float> floats(static_cast<std::size_t>(elements(array.extents)));
   if (floats.empty()) return floats;
   TypedArray copy = array;  // operands are not const
-  (void)convert({copy.type, copy.extents, copy.bytes.data()},
-                {ElementType::f32, copy.extents, floats.data()});  // numbers: the caller looked
+  // Numbers convert: the caller looked.
+  (void)convert({copy.type, copy.extents, copy.bytes.data()}, {ElementType::f32, copy.extents, floats.data()});
   return floats;
 }
 
