@@ -36,7 +36,8 @@ TEST(Metrics, AreThoseOfScikitLearn) {
           c["task"] == "labels" ? label_metrics(truth, scores, names, each) : value_metrics(truth, scores, 0.3, names, each);
     }
     for (const auto& [name, wanted] : c["want"].items()) {
-      const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const Metric& metric) { return metric.name == name; });
+      const auto found =
+          std::find_if(metrics.begin(), metrics.end(), [&name = name](const Metric& metric) { return metric.name == name; });
       ASSERT_NE(found, metrics.end()) << name;
       EXPECT_NEAR(found->value, wanted.get<double>(), 1e-6 * std::max(1.0, std::abs(wanted.get<double>())))
           << c["task"] << " " << name;
