@@ -30,9 +30,6 @@ struct Column {
 /// sample itself.
 enum class Task { classes, values, labels, reconstruct };
 
-/// "classes", "values", "labels", "reconstruct".
-std::string_view task_name(Task task);
-
 /// Samples in memory with what is to be said of them. Images stay bytes, tables are floats: exactly one of `bytes` and `floats`
 /// is filled. A table's cell without a value is NaN, until preprocessing fills it.
 ///

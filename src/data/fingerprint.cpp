@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "soma/dataset.h"
-#include "soma/words.h"
 
 namespace soma {
 namespace {
@@ -38,8 +37,6 @@ class Hash {
 };
 
 }  // namespace
-
-std::string_view task_name(Task task) { return word(task); }
 
 DataFingerprint fingerprint(const Dataset& dataset) {
   Hash hash;

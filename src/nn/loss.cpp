@@ -191,8 +191,8 @@ Result<LossConfig> loss_for(const LossConfig& config, Task task) {
                 : task == Task::labels ? Kind::binary_cross_entropy
                                        : Kind::quadratic;
   const auto fail = [&](std::string_view wanted) {
-    return Error{Error::Kind::usage, fmt::format("loss.kind: wanted {} for data.task = \"{}\", got \"{}\"", wanted,
-                                                 task_name(task), word(loss.kind))};
+    return Error{Error::Kind::usage,
+                 fmt::format("loss.kind: wanted {} for data.task = \"{}\", got \"{}\"", wanted, word(task), word(loss.kind))};
   };
   const bool from_classes = loss.kind == Kind::cross_entropy || loss.kind == Kind::nll;
   const bool of_values = loss.kind == Kind::absolute || loss.kind == Kind::huber || loss.kind == Kind::quantile;
@@ -204,7 +204,7 @@ Result<LossConfig> loss_for(const LossConfig& config, Task task) {
   if (task == Task::reconstruct && from_classes) return fail("quadratic, absolute, huber, quantile or binary_cross_entropy");
   if (task != Task::classes && (!loss.codes.empty() || !loss.class_weights.empty() || loss.balanced))
     return Error{Error::Kind::usage,
-                 fmt::format("loss: codes and class_weights want classes, got data.task = \"{}\"", task_name(task))};
+                 fmt::format("loss: codes and class_weights want classes, got data.task = \"{}\"", word(task))};
   return loss;
 }
 

@@ -9,6 +9,7 @@
 #include "serve/json_text.h"
 #include "serve/service.h"
 #include "soma/device.h"
+#include "soma/words.h"
 
 namespace soma {
 namespace {
@@ -177,7 +178,7 @@ void describe_model(const ServedVersion& version, http::Exchange& exchange) {
   else
     tensor(json, face.input_name, face.input, "columns", written([&](JsonWriter& text) { columns(text, face.columns); }));
   json.close(']').key("outputs").open('[');
-  const std::string_view names = version.model.task == Task::classes ? "classes" : task_name(version.model.task);
+  const std::string_view names = version.model.task == Task::classes ? "classes" : word(version.model.task);
   const auto& known = version.model.task == Task::classes ? version.model.class_names : version.model.target_names;
   if (face.columns.empty() || known.empty())  // pictures: nothing that a strict schema does not know
     tensor(json, face.output_name, {face.outputs});
@@ -277,7 +278,7 @@ void describe_status(Serving& serving, http::Exchange& exchange) {
     if (served != table.end() && served->second->face.version == status.version) {
       json.list("input", served->second->face.input).field("outputs", served->second->face.outputs);
       const Model& model = served->second->model;
-      json.field("task", task_name(model.task)).list("classes", model.class_names).list("targets", model.target_names);
+      json.field("task", word(model.task)).list("classes", model.class_names).list("targets", model.target_names);
       json.field("parameters", served->second->parameters);
       if (!served->second->face.columns.empty()) columns(json.key("columns"), served->second->face.columns);
     }
