@@ -9,13 +9,14 @@
 
 namespace soma {
 
-/// Views into the body and the field it was read from.
+/// Views into the body but for the name.
 struct FormPart {
-  std::string_view name, content_type, body;
+  std::string name;
+  std::string_view content_type, body;
 };
 
-/// At least one part and at most 1000. The boundary is a parameter of `content_type`. The error says what was wanted, without
-/// who.
+/// At least one part and at most 1000, each with a name. The boundary is a parameter of `content_type`. What may come once (a
+/// boundary, a part's fields and their parameters) comes once. The error says what was wanted, without who.
 [[nodiscard]] Result<std::vector<FormPart>> form_parts(std::string_view body, std::string_view content_type);
 
 }  // namespace soma

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -142,6 +144,19 @@ class Server {
 
 /// Equal but for the case of letters, as names in HTTP are.
 bool same_word(std::string_view a, std::string_view b);
+
+/// The parameters behind the first word of a field, `text/csv; charset="utf-8"` (RFC 9110, 5.6.6), by their names in lower case;
+/// `\"` and `\\` in quotes stand for what is behind the stroke. Nothing when one is malformed or comes twice.
+std::optional<std::map<std::string, std::string>> parameters(std::string_view field);
+
+/// Whether the field Accept names this type, with a weight above 0; wildcards do not name it.
+bool accepts(std::string_view field, std::string_view type);
+
+/// What a token, as names are, may hold (5.6.2).
+bool is_token(char c);
+
+/// Without spaces and tabs at both ends.
+std::string_view trimmed(std::string_view text);
 
 /// "Not Found".
 std::string_view reason(int status);

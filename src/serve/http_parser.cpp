@@ -14,13 +14,6 @@ constexpr std::string_view kLengths = "http: Content-Length and Transfer-Encodin
 constexpr std::string_view kBodyTooLarge = "http: the body is larger than this server takes; try a smaller batch";
 constexpr std::size_t kChunkLine = 1024;  // bytes of a chunk's size with its extensions
 
-/// What a token, as method and field names are, may hold (RFC 9110, 5.6.2).
-bool is_token(char c) {
-  const char lower = static_cast<char>(c | 0x20);
-  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
 /// What a field's value may hold (5.5): no control character but the tab.
 bool is_value(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -35,12 +28,6 @@ bool is_host(char c) {
 }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 Method method_of(std::string_view text) {
   if (text == "GET") return Method::get;
@@ -57,10 +44,6 @@ int hex(char c) {
 }
 
 }  // namespace
-
-bool same_word(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 /// The fields that somebody looks at. A second one of those that may come only once leaves open which of them counts.
 struct HeadParser::Known {
@@ -167,14 +150,14 @@ bool HeadParser::field(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == 0 || colon == std::string_view::npos) return refuse(400, kMalformed);
   // A line that begins with a space would go on with the one before (obs-fold); a space before the colon is no token either.
-  const std::string_view name = line.substr(0, colon), value = trim(line.substr(colon + 1));
+  const std::string_view name = line.substr(0, colon), value = trimmed(line.substr(colon + 1));
   if (!std::all_of(name.begin(), name.end(), is_token) || !std::all_of(value.begin(), value.end(), is_value))
     return refuse(400, kMalformed);
   if (same_word(name, "connection")) {
     for (std::string_view rest = value; !rest.empty();) {
       const std::string_view word = rest.substr(0, rest.find(','));
       rest.remove_prefix(std::min(rest.size(), word.size() + 1));
-      if (same_word(trim(word), "close")) close_ = true;
+      if (same_word(trimmed(word), "close")) close_ = true;
     }
     return true;
   }

@@ -19,6 +19,40 @@ constexpr std::uint64_t kOpen = ~std::uint64_t{0};  // an extent that is not kno
 /// Where in the request a value stands.
 enum class Place { nothing, request, inputs, input, shape, data, outputs, output, parameters, ignored };
 
+/// The type of a parameter's value; none = not one, or of any type.
+enum class Parameter { none, count, truth, text, count_or_text };
+
+/// The keys that mean something, and where.
+struct Known {
+  Place place;  // of a parameter: what it belongs to
+  std::string_view name;
+  bool parameter = false;
+  Parameter type = Parameter::none;
+};
+constexpr auto kKnown = std::to_array<Known>({{Place::request, "id"},
+                                              {Place::request, "inputs"},
+                                              {Place::request, "outputs"},
+                                              {Place::request, "parameters"},
+                                              {Place::input, "name"},
+                                              {Place::input, "datatype"},
+                                              {Place::input, "shape"},
+                                              {Place::input, "data"},
+                                              {Place::input, "parameters"},
+                                              {Place::output, "name"},
+                                              {Place::output, "parameters"},
+                                              {Place::request, "binary_data_output", true, Parameter::truth},
+                                              {Place::request, "timeout", true, Parameter::count},
+                                              {Place::request, "priority", true, Parameter::count},
+                                              {Place::request, "sequence_id", true, Parameter::count_or_text},
+                                              {Place::request, "sequence_start", true, Parameter::truth},
+                                              {Place::request, "sequence_end", true, Parameter::truth},
+                                              {Place::input, "binary_data_size", true, Parameter::count},
+                                              {Place::input, "shared_memory_region", true, Parameter::text},
+                                              {Place::output, "binary_data", true, Parameter::truth},
+                                              {Place::output, "classification", true, Parameter::count},
+                                              {Place::output, "shared_memory_region", true, Parameter::text}});
+static_assert(kKnown.size() <= 32);
+
 class Handler {
  public:
   Handler(int depth, InferJson& request, Floats& values, JsonWords& words)
@@ -26,8 +60,13 @@ class Handler {
 
   std::string problem;
 
+  /// What an answer depends on may be said once: readers of JSON do not agree which of two counts.
   bool key(std::string& name) {
     key_ = name;
+    if (!known_key()) return true;
+    const std::uint32_t bit = std::uint32_t{1} << known();
+    if ((seen_[depth_ - 1] & bit) != 0) return refuse(fmt::format("wanted '{}' once, got it twice", one_line(key_)));
+    seen_[depth_ - 1] |= bit;
     return true;
   }
 
@@ -40,12 +79,10 @@ class Handler {
       case Place::inputs:
         if (request_.inputs.size() == kMostTensors) return refuse("wanted one input, got many");
         request_.inputs.emplace_back();
-        keys_ = 0;
         return enter(Place::input);
       case Place::outputs:
         if (request_.outputs.size() == kMostTensors) return refuse("wanted at most one output, got many");
         request_.outputs.emplace_back();
-        keys_ = 0;
         return enter(Place::output);
       case Place::input:
       case Place::output:
@@ -64,13 +101,13 @@ class Handler {
       case Place::nothing:
         return refuse("wanted a JSON object, got an array");
       case Place::request:
-        if (key_ == "inputs") return once(request_.has_inputs) && enter(Place::inputs);
-        if (key_ == "outputs") return once(request_.has_outputs) && enter(Place::outputs);
+        if (key_ == "inputs") return request_.has_inputs = true, enter(Place::inputs);
+        if (key_ == "outputs") return enter(Place::outputs);
         return known_key() ? refuse(fmt::format("wanted another kind of value for '{}', got an array", key_))
                            : enter(Place::ignored);
       case Place::input:
-        if (key_ == "shape") return once(input().has_shape) && enter(Place::shape);
-        if (key_ == "data") return once(input().has_data) && begin_data();
+        if (key_ == "shape") return input().has_shape = true, enter(Place::shape);
+        if (key_ == "data") return input().has_data = true, begin_data();
         return known_key() ? refuse(fmt::format("wanted another kind of value for '{}', got an array", key_))
                            : enter(Place::ignored);
       case Place::data:
@@ -122,7 +159,7 @@ class Handler {
       return input().shape.push_back(value), true;
     }
     if (place() == Place::parameters) {
-      if (const Parameter wanted = parameter(); wanted != Parameter::none && wanted != Parameter::count)
+      if (const Parameter wanted = parameter(); wanted == Parameter::truth || wanted == Parameter::text)
         return mistyped(fmt::format("{}", value));
       if (owner() == Place::request && key_ == "sequence_id" && value != 0) return refuse("sequences are not supported");
       if (owner() == Place::input && key_ == "binary_data_size") input().binary_size = value;
@@ -152,9 +189,9 @@ class Handler {
     }
     return scalar("a string", [&] {
       if (place() == Place::request && key_ == "id") return request_.id = value, true;
-      if (place() == Place::input && key_ == "name") return first_of(1), input().name = value, true;
-      if (place() == Place::input && key_ == "datatype") return first_of(2), input().datatype = value, true;
-      if (place() == Place::output && key_ == "name") return first_of(1), output().name = value, true;
+      if (place() == Place::input && key_ == "name") return input().name = value, true;
+      if (place() == Place::input && key_ == "datatype") return input().datatype = value, true;
+      if (place() == Place::output && key_ == "name") return output().name = value, true;
       return false;
     });
   }
@@ -172,21 +209,17 @@ class Handler {
   JsonTensor& input() { return request_.inputs.back(); }
   JsonOutput& output() { return request_.outputs.back(); }
 
-  [[nodiscard]] bool known_key() const {
-    const auto among = [&](std::initializer_list<std::string_view> names) {
-      return std::find(names.begin(), names.end(), key_) != names.end();
-    };
-    switch (place()) {
-      case Place::request:
-        return among({"id", "inputs", "outputs", "parameters"});
-      case Place::input:
-        return among({"name", "datatype", "shape", "data", "parameters"});
-      case Place::output:
-        return among({"name", "parameters"});
-      default:
-        return false;
-    }
+  /// Where `key_` stands in the list, for where it stands in the request; its size when nobody knows it here.
+  [[nodiscard]] std::size_t known() const {
+    const bool parameter = place() == Place::parameters;
+    const Place where = parameter ? owner() : place();
+    const auto found = std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& each) {
+      return each.place == where && each.parameter == parameter && each.name == key_;
+    });
+    return static_cast<std::size_t>(found - kKnown.begin());
   }
+  [[nodiscard]] bool known_key() const { return known() < kKnown.size(); }
+  [[nodiscard]] Parameter parameter() const { return known_key() ? kKnown[known()].type : Parameter::none; }
 
   bool wants_no_object() {
     return known_key() ? refuse(fmt::format("wanted another kind of value for '{}', got an object", key_))
@@ -201,42 +234,16 @@ class Handler {
   bool enter(Place place) {
     if (depth_ >= static_cast<std::size_t>(depth_limit_) || depth_ >= stack_.size())
       return refuse(fmt::format("wanted JSON nested at most {} deep, got more", depth_limit_));
+    seen_[depth_] = 0;
     stack_[depth_++] = place;
     return true;
   }
   bool leave() { return --depth_, true; }
 
-  /// A key that may come once.
-  bool once(bool& there) {
-    if (there) return refuse(fmt::format("wanted '{}' once, got it twice", key_));
-    return there = true;
-  }
-  /// The same for keys whose values are strings: a second one is noted, and refused by scalar().
-  void first_of(unsigned bit) {
-    if ((keys_ & bit) != 0) refuse(fmt::format("wanted '{}' once, got it twice", key_));
-    keys_ |= bit;
-  }
-
-  enum class Parameter { none, count, truth, text };
-  /// Which type the parameter `key_` has where it stands; none of those nobody knows here.
-  [[nodiscard]] Parameter parameter() const {
-    struct Known {
-      Place owner;
-      std::string_view name;
-      Parameter type;
-    };
-    static constexpr Known kKnown[] = {
-        {Place::request, "binary_data_output", Parameter::truth}, {Place::request, "timeout", Parameter::count},
-        {Place::request, "priority", Parameter::count},           {Place::request, "sequence_start", Parameter::truth},
-        {Place::request, "sequence_end", Parameter::truth},       {Place::input, "binary_data_size", Parameter::count},
-        {Place::output, "binary_data", Parameter::truth},         {Place::output, "classification", Parameter::count}};
-    for (const Known& known : kKnown)
-      if (known.owner == owner() && known.name == key_) return known.type;
-    return Parameter::none;
-  }
   bool mistyped(std::string_view got) {
-    return refuse(fmt::format("wanted {} for parameter '{}', got {}",
-                              parameter() == Parameter::count ? "a whole number of 0 or more" : "true or false", key_, got));
+    static constexpr std::string_view kWanted[] = {"", "a whole number of 0 or more", "true or false", "a string",
+                                                   "a whole number or a string"};
+    return refuse(fmt::format("wanted {} for parameter '{}', got {}", kWanted[static_cast<std::size_t>(parameter())], key_, got));
   }
 
   bool begin_data() {
@@ -319,7 +326,7 @@ class Handler {
   std::array<Place, 64> stack_{};
   std::array<std::uint64_t, 64> counts_{};  // of the lists of "data" that are open
   std::size_t level_ = 0, leaves_ = 0;      // of data: which list is open; which depth has values, from 1, 0 = not known yet
-  unsigned keys_ = 0;                       // of the tensor at hand: which were there
+  std::array<std::uint32_t, 64> seen_{};    // of each object that is open: which of kKnown were there
   std::size_t depth_ = 0;
   std::string key_;
 };

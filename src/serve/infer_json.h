@@ -52,7 +52,7 @@ struct InferJson {
   std::string id;
   std::vector<JsonTensor> inputs;
   std::vector<JsonOutput> outputs;
-  bool has_inputs = false, has_outputs = false, binary_output = false;
+  bool has_inputs = false, binary_output = false;
   std::uint64_t timeout_us = 0;
 };
 

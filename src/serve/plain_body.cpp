@@ -40,12 +40,29 @@ Form form_of(std::string_view content_type) {
 
 std::string_view text_of(std::span<const std::byte> body) { return {reinterpret_cast<const char*>(body.data()), body.size()}; }
 
-/// No control characters but tabs and ends of lines, and whatever is not ASCII is UTF-8.
-bool is_text(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+/// No control characters but tabs and ends of lines.
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte == '\t' || byte == '\r' || byte == '\n' || (byte >= 0x20 && byte != 0x7f);
   });
+}
+
+/// A byte-order mark of UTF-16.
+bool is_wide(std::string_view text) { return text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"); }
+
+/// What the readers of tables call the charset of a Content-Type; "" when it has none.
+Result<std::string> encoding_of(std::string_view content_type) {
+  const auto said = http::parameters(content_type);
+  if (!said) return wrong("wanted each parameter of Content-Type once, got it twice or malformed");
+  const auto charset = said->find("charset");
+  if (charset == said->end()) return std::string();
+  static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"utf-8", "utf-8"},     {"us-ascii", "utf-8"},     {"utf-16", "utf-16"},       {"utf-16le", "utf-16"},
+      {"utf-16be", "utf-16"}, {"iso-8859-1", "latin-1"}, {"windows-1252", "latin-1"}};
+  for (const auto& [name, encoding] : kNames)
+    if (http::same_word(charset->second, name)) return std::string(encoding);
+  return wrong("wanted charset utf-8, utf-16, iso-8859-1 or windows-1252, got '{}'", charset->second);
 }
 
 bool is_npy(std::string_view text) { return text.starts_with("\x93NUMPY"); }
@@ -57,6 +74,7 @@ class Reader {
 
   Result<void> read(std::span<const std::byte> body, std::string_view content_type, bool part = false) {
     const std::string_view text = text_of(body);
+    content_type_ = content_type;
     switch (form_of(content_type)) {
       case Form::picture:
         return picture(text);
@@ -80,17 +98,25 @@ class Reader {
     const std::string_view text = text_of(body);
     if (is_image(text) || text.starts_with("\x89PNG")) return picture(text);
     if (is_npy(text)) return file(text, 5 * text.size());
-    if (is_text(text)) {
+    // Bytes of a picture may all be printable, but only by chance are they UTF-8 as well.
+    if (!text.empty() && is_printable(text) && (is_table() || is_utf8(text))) {
       const std::size_t first = text.find_first_not_of(" \t\r\n");
       if (first != std::string_view::npos && (text[first] == '{' || text[first] == '[')) return json(text);
       const bool numbers =
           text.find_first_not_of("0123456789+-.,;eE \t\r\n\"") == std::string_view::npos || text.starts_with("\xef\xbb\xbf");
-      if (is_table() || numbers) return csv(text);
+      if (is_table() || numbers) {
+        const auto read = csv(text);
+        if (read || text.size() != size_ * sizeof(float)) return read;
+        return Error{Error::Kind::data,
+                     read.error().message + "; for float32 in memory, try Content-Type: application/octet-stream"};
+      }
       if (text.size() == size_ || text.size() == size_ * sizeof(float))
         return wrong("wanted a picture or rows of {} numbers, got text; try Content-Type: application/octet-stream for raw bytes",
                      size_);
     } else if (raw(body)) {
       return finite();
+    } else if (is_table() && is_wide(text)) {
+      return csv(text);
     }
     return Error{Error::Kind::usage, fmt::format("invalid image size {}", body.size())};
   }
@@ -112,9 +138,11 @@ class Reader {
     return file(text, memory_to_decode(text));
   }
 
-  Result<void> file(std::string_view text, std::size_t memory) {
+  Result<void> file(std::string_view text, std::size_t memory) { return file(text, memory, model_.reading); }
+
+  Result<void> file(std::string_view text, std::size_t memory, const DataOptions& reading) {
     const http::Charge charge(budget_, memory);
-    const Result<Dataset> read = parse_samples(text, kWho, model_.reading);
+    const Result<Dataset> read = parse_samples(text, kWho, reading);
     if (!read) return read.error();
     if (read->shape != model_.input)
       return wrong("wanted samples of {}, got {}", to_string(model_.input), to_string(read->shape));
@@ -138,22 +166,32 @@ class Reader {
 
   /// Rows of numbers are images, too, one after the other, channels last.
   Result<void> csv(std::string_view text) {
-    if (!is_table()) return file(text, memory_to_read_table(text));
-    return cells(text, false);
+    const auto encoding = encoding_of(content_type_);
+    if (!encoding) return encoding.error();
+    if (encoding->empty()) return csv(text, model_.reading);
+    DataOptions reading = model_.reading;
+    reading.encoding = *encoding;
+    return csv(text, reading);
+  }
+  Result<void> csv(std::string_view text, const DataOptions& reading) {
+    return is_table() ? cells(text, false, reading) : file(text, memory_to_read_table(text), reading);
   }
 
   /// Each is a finite number, a word's place or, where the model fills them, a gap.
-  Result<void> cells(std::string_view text, bool made) {
-    if (const auto read = read_table(text, kWho, model_.reading, made, budget_, samples_.floats); !read) return read;
+  Result<void> cells(std::string_view text, bool made, const DataOptions& reading) {
+    if (const auto read = read_table(text, kWho, reading, made, budget_, samples_.floats); !read) return read;
     take_floats();
     return model_.columns.empty() ? finite() : Result<void>();
   }
 
   Result<void> json(std::string_view text) {
+    const auto encoding = encoding_of(content_type_);
+    if (!encoding) return encoding.error();
+    if (!encoding->empty() && *encoding != "utf-8") return wrong("wanted JSON in UTF-8, got another charset");
     TableText made(model_.columns, samples_.floats.get_allocator().resource());
     if (!model_.columns.empty()) {
       const auto parsed = parse_json_rows(text, kWho, model_.columns, budget_, made);
-      return parsed ? cells(made.view(), true) : parsed;
+      return parsed ? cells(made.view(), true, model_.reading) : parsed;
     }
     if (const auto parsed = parse_json_numbers(text, kWho, model_.input, budget_, samples_.floats); !parsed) return parsed;
     return rows();
@@ -181,7 +219,7 @@ class Reader {
       if (std::none_of(model_.columns.begin(), model_.columns.end(),
                        [&](const Column& column) { return column.name == part.name; }))
         return wrong("no column '{}'", part.name);
-    return cells(made.view(), true);
+    return cells(made.view(), true, model_.reading);
   }
 
   void take_floats() {
@@ -209,6 +247,7 @@ class Reader {
   const ModelFace& model_;
   http::Budget& budget_;
   PlainSamples& samples_;
+  std::string_view content_type_;  // of the body, or of the part of a form that is one
   const std::size_t size_;
 };
 

@@ -218,7 +218,7 @@ void Service::finish_plain(Call& call) {
     give_back(call);
     return send_error(exchange, 400, "serve: the model's answer to this is not finite: no class; try other numbers");
   }
-  const bool json = exchange.head.accept.find("application/json") != std::string_view::npos, long_ = writes_long(call.outputs);
+  const bool json = http::accepts(exchange.head.accept, "application/json"), long_ = writes_long(call.outputs);
   if (long_) exchange.reply.start_again(serving_.aside.slabs);
   apart(
       call, long_,

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <optional>
 
 #include "serve/plain_answer.h"
 #include "serve/service_call.h"
@@ -16,20 +17,22 @@ constexpr std::string_view kPageFields =
     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n";
 
-/// "layers" of "?layers=2&x"; `otherwise` when it is not there or not a number.
-std::size_t number_in_query(std::string_view target, std::string_view name, std::size_t otherwise) {
-  const std::size_t mark = target.find('?');
-  if (mark == std::string_view::npos) return otherwise;
-  std::string_view rest = target.substr(mark + 1);
+/// "layers" of "?layers=2&x"; `otherwise` when it is not there, nothing when it is no number or there twice.
+std::optional<std::size_t> number_in_query(std::string_view target, std::string_view name, std::size_t otherwise) {
+  std::optional<std::size_t> found;
+  std::string_view rest = target.substr(std::min(target.find('?'), target.size()));
   while (!rest.empty()) {
+    rest.remove_prefix(1);
     const std::string_view pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-    if (!pair.starts_with(name) || pair.size() <= name.size() || pair[name.size()] != '=') continue;
-    std::size_t value = otherwise;
-    std::from_chars(pair.data() + name.size() + 1, pair.data() + pair.size(), value);
-    return value;
+    rest.remove_prefix(pair.size());
+    if (pair.substr(0, pair.find('=')) != name) continue;
+    std::size_t value = 0;
+    const std::string_view digits = pair.substr(std::min(pair.size(), name.size() + 1));
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (found || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    found = value;
   }
-  return otherwise;
+  return found.value_or(otherwise);
 }
 
 /// Four significant digits: enough to draw, and half as long in JSON.
@@ -47,7 +50,7 @@ std::vector<float> drawn(std::vector<float> values) {
 /// GET / for a browser, and GET /web/FILE.
 void Service::page(http::Exchange& exchange) {
   const bool home = exchange.asked.name.empty();
-  if (home && exchange.head.accept.find("text/html") == std::string_view::npos)
+  if (home && !http::accepts(exchange.head.accept, "text/html"))
     return send_error(exchange, 405, fmt::format("serve: wanted OPTIONS, POST, got {}", exchange.head.method_text),
                       "Allow: GET, HEAD, OPTIONS, POST\r\n");
   const WebFile* found = web_file(home ? "index.html" : exchange.asked.name);
@@ -58,8 +61,11 @@ void Service::page(http::Exchange& exchange) {
 
 void Service::activations(http::Exchange& exchange, Call& call) {
   const ServedHere& model = *call.model;
-  if (!call.read || call.count != 1) {
-    const std::string message = call.read ? "request: wanted one sample, got several" : call.read.error().message;
+  const auto most = number_in_query(call.exchange->head.target, "layers", SIZE_MAX);
+  if (!call.read || call.count != 1 || !most) {
+    const std::string message = !call.read        ? call.read.error().message
+                                : call.count != 1 ? "request: wanted one sample, got several"
+                                                  : "request: wanted layers=N once, got something else";
     give_back(call);
     return send_error(exchange, 400, message);
   }
@@ -68,8 +74,7 @@ void Service::activations(http::Exchange& exchange, Call& call) {
   const std::span<const float> y(engine.run(1), static_cast<std::size_t>(engine.output_size()));
   read_output(model.version->model, y, prediction_);
   std::vector<LayerActivation> layers = engine.activations();
-  const std::size_t most = number_in_query(exchange.head.target, "layers", SIZE_MAX);
-  layers.resize(std::min(most, layers.size()));
+  layers.resize(std::min(*most, layers.size()));
   const LayerActivation input = engine.input_activation();
   if (model.version->model.task == Task::reconstruct) prediction_.score = engine.score(0, y.data());
 

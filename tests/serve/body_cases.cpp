@@ -66,8 +66,15 @@ std::string nested(const std::string& bytes, std::size_t width) {
   return "[" + all + "]";
 }
 
-std::string form(const std::string& body) {
-  return "--x\r\nContent-Disposition: form-data; name=f; filename=a\r\n\r\n" + body + "\r\n--x--\r\n";
+std::string form(const std::string& body, const std::string& fields = "Content-Disposition: form-data; name=f; filename=a\r\n") {
+  return "--x\r\n" + fields + "\r\n" + body + "\r\n--x--\r\n";
+}
+
+/// UTF-16, the low byte first, behind its mark.
+std::string wide(const std::string& text) {
+  std::string all = "\xff\xfe";
+  for (const char c : text) all += {c, '\0'};
+  return all;
 }
 
 }  // namespace
@@ -86,6 +93,26 @@ const std::vector<BodyCase>& body_cases() {
       {"Raw", Served::picture, picture, "", 200, true},
       {"RawAsAForm", Served::picture, picture, "Content-Type: application/x-www-form-urlencoded\r\n", 200, true},
       {"RawInAForm", Served::picture, form(picture), forms, 200, true},
+      {"RawInAFormOfTwoBoundaries", Served::picture, form(picture),
+       "Content-Type: multipart/form-data; boundary=x; boundary=y\r\n", 400},
+      {"RawInAFormOfAnOddBoundary", Served::picture, form(picture), "Content-Type: multipart/form-data; boundary=x y\r\n", 400},
+      {"RawInAFormWithoutName", Served::picture, form(picture, "Content-Disposition: form-data\r\n"), forms, 400},
+      {"RawInAFormOfTwoNames", Served::picture, form(picture, "Content-Disposition: form-data; name=f; name=g\r\n"), forms, 400},
+      {"RawInAFormWithoutFields", Served::picture, form(picture, ""), forms, 400},
+      {"RawInAFormThatIsAnAttachment", Served::picture, form(picture, "Content-Disposition: attachment; name=f\r\n"), forms, 400},
+      {"RawInAFormWithTwoTypes", Served::picture,
+       form(picture, "Content-Disposition: form-data; name=f\r\nContent-Type: image/png\r\ncontent-type: text/csv\r\n"), forms,
+       400},
+      {"RawInAFormWithTwoDispositions", Served::picture,
+       form(picture, "Content-Disposition: form-data; name=f\r\nContent-Disposition: form-data; name=g\r\n"), forms, 400},
+      {"RawInAFormAsBase64", Served::picture,
+       form(picture, "Content-Disposition: form-data; name=f\r\nContent-Transfer-Encoding: base64\r\n"), forms, 400},
+      {"RawInAFormThatGoesOn", Served::picture, form(picture) + "--x--", forms, 200, true},
+      {"RawInAFormWithAnOddEnd", Served::picture, form(picture).replace(form(picture).size() - 2, 2, "!\r\n"), forms, 400},
+      {"RawInAFormWithAQuoteInItsName", Served::picture,
+       form(picture, "Content-Disposition: form-data; filename=\"a\\\";name=g\"; name=\"f\"\r\n"), forms, 200, true},
+      {"RawOfWhite", Served::picture, std::string(784, '\xff'), "", 200},
+      {"RawOfPrintableBytes", Served::picture, std::string(784, '\xc8'), "", 200},
       {"RawAndOne", Served::picture, picture + "x", "", 400},
       {"Floats", Served::picture, floats(picture), "", 200, true},
       {"Numbers", Served::picture, numbers(picture), "", 200, true},
@@ -122,6 +149,19 @@ const std::vector<BodyCase>& body_cases() {
       {"RowAsAForm", Served::table, row + "\n", "Content-Type: application/x-www-form-urlencoded\r\n", 200, true},
       {"RowInAForm", Served::table, form(row), forms, 200, true},
       {"RowBehindAMark", Served::table, "\xef\xbb\xbf" + row, "", 200, true},
+      {"RowInUtf16", Served::table, wide(row), "", 200, true},
+      {"RowInUtf16BySaying", Served::table, wide(row), "Content-Type: text/csv; charset=UTF-16\r\n", 200, true},
+      {"RowInUtf16BySayingOther", Served::table, wide(row), "Content-Type: text/csv; charset=utf-8\r\n", 400},
+      {"RowInUtf8BySaying", Served::table, row, "Content-Type: text/csv; charset=\"utf-8\"\r\n", 200, true},
+      {"RowInACharsetNobodyKnows", Served::table, row, "Content-Type: text/csv; charset=utf-7\r\n", 400},
+      {"RowInTwoCharsets", Served::table, row, "Content-Type: text/csv; charset=utf-8; charset=utf-16\r\n", 400},
+      {"RowOfJsonInAnotherCharset", Served::table, "[" + row + "]", "Content-Type: application/json; charset=utf-16\r\n", 400},
+      {"RowOfJsonInUtf8", Served::table, "[" + row + "]", "Content-Type: application/json; charset=utf-8\r\n", 200, true},
+      {"RowWithUnderscore", Served::table, "5_1,3.5,1.4,0.2", "", 400},
+      {"RowOfWideDigits", Served::table, "\xef\xbc\x95,3.5,1.4,0.2", "", 400},
+      {"RowInHex", Served::table, "0x5,3.5,1.4,0.2", "", 400},
+      {"RowOfColumnTwice", Served::table, R"({"a":5.1,"a":5.1,"b":3.5,"c":1.4,"d":0.2})", "", 400},
+      {"RowUnderTheSameNameTwice", Served::table, "a,b,c,d,a\n5.1,3.5,1.4,0.2,9\n", "", 400},
       {"RowWithSemicolons", Served::table, "5.10;3.5;1.4;0.2\n", "", 200, true},
       {"RowWithSpaces", Served::table, "5.1 3.5 1.4 0.2\n", "", 200, true},
       {"RowUnderNames", Served::table, "a,b,c,d\n" + row + "\n", "", 200, true},

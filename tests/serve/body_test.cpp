@@ -188,6 +188,10 @@ TEST(Body, AnswersInJsonWhoAsksForIt) {
   const TestServer server;
   const Answer answer = server.call("POST", "/", kPicture, "Accept: application/json\r\n");
   EXPECT_EQ(answer.fields.at("content-type"), "application/json");
+  for (const char* field : {"Accept: text/plain, Application/JSON;q=0.5\r\n", "Accept: application/json; q=\"1\"\r\n"})
+    EXPECT_EQ(server.call("POST", "/", kPicture, field).body, answer.body) << field;
+  for (const char* field : {"Accept: application/json;q=0\r\n", "Accept: application/json-seq\r\n", "Accept: */*\r\n"})
+    EXPECT_EQ(server.call("POST", "/", kPicture, field).body, server.call("POST", "/", kPicture).body) << field;
   const json body = answer.json();
   EXPECT_EQ(body["class"], server.call("POST", "/", kPicture).body);
   EXPECT_EQ(body["model"], "small");

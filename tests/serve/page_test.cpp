@@ -36,6 +36,9 @@ TEST(Page, ShowsWhatEachLayerMakesOfASample) {
   ASSERT_FALSE(all["layers"].empty());
   EXPECT_EQ(all["layers"].back()["values"].size(), 3U);
   EXPECT_EQ(server.call("POST", "/soma/models/small/activations?layers=0", picture).json()["layers"], json::array());
+  EXPECT_EQ(server.call("POST", "/soma/models/small/activations?other=1&layers=1", picture).json()["layers"].size(), 1U);
+  for (const char* query : {"layers=", "layers=-1", "layers=1x", "layers=1&layers=2", "layers", "layers=18446744073709551616"})
+    EXPECT_EQ(server.call("POST", std::string("/soma/models/small/activations?") + query, picture).status, 400) << query;
   EXPECT_EQ(server.call("POST", "/soma/models/small/activations", "xyz").status, 400);
   EXPECT_EQ(server.call("POST", "/soma/models/other/activations", picture).status, 404);
 }
