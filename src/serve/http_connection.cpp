@@ -2,7 +2,7 @@
 #include "serve/http_connection.h"
 
 #include <boost/asio/bind_allocator.hpp>
-#include <charconv>
+#include <boost/asio/post.hpp>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -13,35 +13,13 @@
 namespace soma::http {
 namespace {
 
-constexpr std::size_t kHeadroom = 2048;     // what stands in front of an answer's body
-constexpr std::size_t kWorthPacking = 512;  // bytes; below, compression saves no packet
-// Bytes that are soon done with: 20 ms of a thread at most. A larger answer goes as it is, a larger body is unpacked beside.
-constexpr std::size_t kSoonPacked = std::size_t{1} << 20, kSoonUnpacked = std::size_t{1} << 13;
-constexpr std::chrono::milliseconds kGoodbye{2000}, kDrainIdle{1000};
-constexpr std::size_t kEchoed = 200;                       // bytes of a field that comes back in the answer
+constexpr std::size_t kSoonUnpacked = std::size_t{1} << 13;  // bytes: 20 ms of a thread at most; more is unpacked beside
+constexpr std::chrono::milliseconds kDrainIdle{1000};
 constexpr std::size_t kPassedOver = std::size_t{1} << 16;  // bytes; a longer body that nobody wants ends its connection
-constexpr std::string_view kNoMemory =
-    "HTTP/1.1 503 Service Unavailable\r\nServer: soma\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: "
-    "close\r\n"
-    "Content-Length: 74\r\n\r\n{\"error\":\"serve: the memory for requests is in use; try again in a while\"}";
-static_assert(kNoMemory.size() - kNoMemory.find('{') == 74);
+constexpr std::size_t kTurn = std::size_t{1} << 18;        // bytes read and written before others have theirs
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string_view as_text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
-/// Appends to a fixed line of text; what does not fit is dropped.
-struct Line {
-  std::array<char, kHeadroom> text;
-  std::size_t size = 0;
-  void add(std::string_view more) {
-    more = more.substr(0, text.size() - size);
-    more.copy(text.data() + size, more.size());
-    size += more.size();
-  }
-  void add(std::size_t number) {
-    size = static_cast<std::size_t>(std::to_chars(text.data() + size, text.data() + text.size(), number).ptr - text.data());
-  }
-};
 
 }  // namespace
 
@@ -116,10 +94,23 @@ void Connection::wait(Socket::Outcome what) {
                            }));
 }
 
+void Connection::give_way() {
+  waiting_ = true;
+  boost::asio::post(socket_.tcp().get_executor(), boost::asio::bind_allocator(WaitMemory<char>(this), [this] {
+                      waiting_ = false;
+                      advance();
+                    }));
+}
+
 void Connection::advance() {
   if (advancing_) return;  // send() from inside on_request(): the loop below goes on
   advancing_ = true;
+  turn_ = kTurn;
   for (bool more = true; more && !closed_;) {
+    if (turn_ == 0) {
+      give_way();
+      break;
+    }
     try {
       more = step();
     } catch (const std::exception&) {  // bad_alloc, or a length that no container takes
@@ -163,7 +154,7 @@ bool Connection::read() {
   std::byte* to = direct ? body_.data() + body_size_ : input.data() + end_;
   const std::size_t room = direct ? static_cast<std::size_t>(head.length) - body_size_ : input.capacity() - end_;
   SOMA_REQUIRE(room > 0);  // a head that fills its limit was refused, and what can be used of a body was
-  const Socket::Moved moved = socket_.read(to, room);
+  const Socket::Moved moved = socket_.read(to, std::min(room, turn_));
   if (moved.outcome == Socket::Outcome::closed) return close(), false;
   if (moved.outcome != Socket::Outcome::ok) {
     if (stage_ == Stage::idle) input_.reset();
@@ -171,6 +162,7 @@ bool Connection::read() {
     return false;
   }
   drained_ = moved.drained;
+  turn_ -= moved.bytes;
   (direct ? body_size_ : end_) += moved.bytes;
   if (stage_ == Stage::idle) {
     stage_ = Stage::head;
@@ -338,86 +330,6 @@ bool Connection::refuse(Refusal refusal) {
   return true;
 }
 
-void Connection::send(int status, std::string_view content_type, std::string_view fields) {
-  SOMA_REQUIRE(stage_ == Stage::working);
-  status_ = status;
-  const bool last = close_after_ || !head.keep_alive || thread_.draining;
-  close_after_ = last;
-  Coding coding = Coding::identity;
-  if (!head.accept_encoding.empty() && reply.size() >= kWorthPacking && reply.size() <= kSoonPacked) {
-    coding = accepted_coding(head.accept_encoding);
-    try {
-      if (coding != Coding::identity && !pack(coding, reply)) coding = Coding::identity;
-    } catch (const std::bad_alloc&) {  // then it goes as it is
-      coding = Coding::identity;
-    }
-  }
-  Line line;
-  line.add("HTTP/1.1 ");
-  line.add(static_cast<std::size_t>(status));
-  line.add(" ");
-  line.add(reason(status));
-  line.add("\r\nServer: soma\r\n");
-  line.add(thread_.date);
-  if (!content_type.empty()) {
-    line.add("Content-Type: ");
-    line.add(content_type);
-    line.add("\r\n");
-  }
-  if (coding != Coding::identity)
-    line.add(coding == Coding::gzip ? "Content-Encoding: gzip\r\n" : "Content-Encoding: deflate\r\n");
-  line.add(always);
-  for (const auto& [name, text] : {std::pair{"X-Request-Id: ", head.request_id}, {"traceparent: ", head.traceparent}}) {
-    if (text.empty() || text.size() > kEchoed) continue;
-    line.add(name);
-    line.add(text);
-    line.add("\r\n");
-  }
-  line.add(fields);
-  if (last) line.add("Connection: close\r\n");
-  line.add("Content-Length: ");
-  line.add(reply.size());
-  line.add("\r\n\r\n");
-  if (head.method == Method::head) reply.clear();
-  answer_bytes_ = reply.size();
-  reply.prepend({line.text.data(), line.size});
-  stage_ = Stage::writing;
-  sent_ = 0;
-  set_deadline(thread_.limits.write);
-  advance();
-}
-
-void Connection::fail() noexcept {
-  if (stage_ == Stage::goodbye) close();
-  const bool begun = stage_ == Stage::writing && sent_ > 0;  // half an answer cannot be taken back
-  if (!closed_ && !begun) (void)socket_.write(kNoMemory);    // the connection ends either way
-  if (stage_ != Stage::goodbye) thread_.application->on_answered(*this, 503);
-  let_go();
-  if (!closed_) socket_.finish();
-  stage_ = Stage::goodbye;
-  set_deadline(kGoodbye);
-  drained_ = false;
-  advance();
-}
-
-/// True when all is written.
-bool Connection::write() {
-  if (waiting_) return false;
-  const std::string_view all = reply.view();
-  while (sent_ < all.size()) {
-    const Socket::Moved moved = socket_.write(all.substr(sent_));
-    if (moved.outcome == Socket::Outcome::closed) {
-      thread_.application->on_answered(*this, 499);
-      return close(), false;
-    }
-    if (moved.outcome != Socket::Outcome::ok) return wait(moved.outcome), false;
-    sent_ += moved.bytes;
-    if (sent_ < all.size()) set_deadline(thread_.limits.write);
-  }
-  answered();
-  return true;
-}
-
 void Connection::let_go() noexcept {
   reply.reset();
   body_.reset();
@@ -429,24 +341,6 @@ void Connection::let_go() noexcept {
   asked.name = asked.version = always = {};
   parser_.reset();
   chunks_.reset();
-}
-
-void Connection::answered() {
-  thread_.application->on_answered(*this, status_);
-  let_go();
-  if (close_after_) {
-    socket_.finish();
-    stage_ = Stage::goodbye;  // a client that is still sending gets to read the answer before the reset that close() would cause
-    set_deadline(kGoodbye);
-    drained_ = false;
-    return;
-  }
-  stage_ = Stage::idle;
-  active_ = Clock::now();
-  deadline_ = active_ + thread_.limits.idle;
-  if (begin_ < end_) std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
-  end_ -= begin_;
-  begin_ = 0;
 }
 
 void Connection::close() noexcept {

@@ -30,6 +30,9 @@ struct Thread {
   std::string date;  // "Date: …\r\n", renewed by the tick
 };
 
+inline constexpr std::size_t kHeadroom = 2048;              // bytes that stand in front of an answer's body
+inline constexpr std::chrono::milliseconds kGoodbye{2000};  // for a client to read the last answer
+
 /// Deletes itself when it is over.
 class Connection final : public Exchange {
  public:
@@ -72,8 +75,11 @@ class Connection final : public Exchange {
   };
 
   void wait(Socket::Outcome what);
-  /// Works until there is nothing left to do but wait.
+  /// Works until there is nothing left to do but wait, or its turn is over: a client that sends without end, or takes an answer
+  /// as fast as it is written, holds up nobody.
   void advance();
+  /// Goes on when all others that are ready have had a turn.
+  void give_way();
   bool step();  // false: nothing more can be done now
   bool read();
   bool parse_head();
@@ -105,6 +111,7 @@ class Connection final : public Exchange {
   Unpacked unpacked_;
   std::size_t unwanted_ = 0;  // bytes of a body that was refused with its head, still to be passed over
   std::size_t sent_ = 0, answer_bytes_ = 0;
+  std::size_t turn_ = 0;  // bytes left of this turn
   int status_ = 0;
   Clock::time_point deadline_, active_;
   std::size_t window_bytes_ = 0;  // of the body, since window_

@@ -1,5 +1,6 @@
 // requests, cut anywhere and behind any other → the same parse: heads and bodies as a connection finds them.
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,7 +41,10 @@ class ByHand {
     thread_.application = &recorder;
     thread_.total = &total_;
     int ends[2];
+    const int room = 1 << 20;  // the system gives at least some of it
     SOMA_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+    ::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    server_ = ends[0];
     client_ = ends[1];
     http::TcpSocket socket(context_);
     socket.assign(boost::asio::ip::tcp::v4(), ends[0]);
@@ -62,6 +66,19 @@ class ByHand {
       turn();
     }
   }
+  /// As much as the other end has room for, and nobody reads yet.
+  std::size_t fill(std::string_view bytes) {
+    const ssize_t sent = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  }
+  /// The connection has one turn, if it wants one. How many bytes it has left unread.
+  int one_turn() {
+    context_.restart();
+    context_.poll_one();
+    int unread = 0;
+    ::ioctl(server_, FIONREAD, &unread);
+    return unread;
+  }
   void turn() {
     context_.restart();
     context_.poll();
@@ -81,7 +98,7 @@ class ByHand {
   boost::asio::io_context context_{1};
   std::atomic<std::size_t> total_{0};
   http::Thread thread_;
-  int client_ = -1;
+  int client_ = -1, server_ = -1;
   http::Connection* connection_ = nullptr;
 };
 
@@ -108,6 +125,29 @@ TEST(Connection, JudgesABodyByItsLastSeconds) {
     steady.tick(std::chrono::seconds(11 * i));
   }
   EXPECT_TRUE(steady.recorder.seen.empty());
+}
+
+TEST(Connection, GivesWayToOthersHoweverMuchThereIsToDo) {
+  const std::string live = "GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += live;
+  ByHand pipelined;
+  ASSERT_EQ(pipelined.fill(many), many.size());
+  pipelined.one_turn();
+  EXPECT_GT(pipelined.recorder.seen.size(), 2U);
+  EXPECT_LT(pipelined.recorder.seen.size(), 2U * 100);
+  pipelined.turn();
+  EXPECT_EQ(pipelined.recorder.seen.size(), 2U * 200);
+
+  // A body that is taken, and one that nobody wants: as much as fits between them, in more than one turn.
+  for (const std::string head : {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n", "nonsense\r\n\r\n"}) {
+    ByHand connection;
+    connection.send(head);
+    const auto sent = static_cast<int>(connection.fill(std::string(1 << 20, 'x')));
+    ASSERT_GT(sent, 1 << 18);
+    EXPECT_EQ(connection.one_turn(), sent - (1 << 18)) << head;
+    EXPECT_EQ(connection.one_turn(), std::max(0, sent - (2 << 18))) << head;
+  }
 }
 
 class Parse : public testing::TestWithParam<HttpCase> {};
