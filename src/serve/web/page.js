@@ -109,14 +109,15 @@ function choose(chosen) {
 
 const status = new Status((models) => {
   element("locked").hidden = true;
-  const ready = models.filter((each) => each.state === "READY");
+  const served = models.filter((each) => each.state === "READY"), ready = served.filter((each) => each.input);
   const select = element("models");
   select.replaceChildren(...ready.map((each) => new Option(each.name)));
   element("choice").hidden = ready.length < 2;
   const same = ready.find((each) => each.name === model?.name) ?? ready[0];
   alone = models.length === 1;
   if (!same) {
-    answer.say("No model is ready yet.");
+    for (const part of [document.querySelector(".frame"), document.querySelector(".tools"), element("keys")]) part.hidden = true;
+    answer.say(served.length > 0 ? `${served[0].name} takes tensors: ask it at /v2/models/${served[0].name}/infer.` : "No model is ready yet.");
     return;
   }
   select.value = same.name;
