@@ -1,14 +1,18 @@
 # strangers → soma serve: mutated requests cut anywhere, hostile uploads, a proxy that opens one path. It answers, or refuses, and lives.
 #
-#   tests/serve/assault.py SOMA MODELS REQUESTS [--minutes N] [--uploaders N] [--memory MIB] [--proxy]
+#   tests/serve/assault.py SOMA MODELS REQUESTS [--minutes N] [--uploaders N] [--memory MIB] [--proxy | --limits]
 #
 # MODELS is what assault_models makes. REQUESTS is a directory of whole requests, one a file (build/dev/tests/serve/write_requests DIR writes them). --memory runs the
 # server in a control group with that limit (takes root). --proxy sends them through nginx with only /v2/health/ open.
+# --limits sends no mutations but what takes memory: uploads without the token, archives that unpack to much, heads under a limit of address space.
 import argparse
+import gzip
 import json
+import multiprocessing
 import os
 import pathlib
 import random
+import resource
 import signal
 import socket
 import statistics
@@ -29,6 +33,7 @@ arguments.add_argument("--threads", type=int, default=4)
 arguments.add_argument("--uploaders", type=int, default=0)
 arguments.add_argument("--memory", type=int, default=0)
 arguments.add_argument("--proxy", action="store_true")
+arguments.add_argument("--limits", action="store_true")
 ARGUMENTS = arguments.parse_args()
 CORPUS = [file.read_bytes() for file in sorted(ARGUMENTS.requests.iterdir())]
 PIECES = [b"\r\n", b"\n", b"\0", b" ", b":", b"Content-Length: 16\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: localhost\r\n", b"Expect: 100-continue\r\n",
@@ -52,13 +57,25 @@ def group():
                 os.makedirs(place, exist_ok=True)
                 pathlib.Path(f"{place}/{name}").write_text(str(ARGUMENTS.memory << 20))
                 return place
-    sys.exit("assault: wanted a control group for memory, found none; leave --memory out")
+    raise OSError("no controller for memory")
 
 
 class Server:
-    def __init__(self, *options):
-        self.place = group() if ARGUMENTS.memory else None
-        join = (lambda: pathlib.Path(f"{self.place}/cgroup.procs").write_text(str(os.getpid()))) if self.place else None
+    def __init__(self, *options, address_space=None):
+        try:
+            self.place = group() if ARGUMENTS.memory else None
+        except OSError as error:
+            if not ARGUMENTS.limits:
+                sys.exit(f"assault: wanted a control group for memory, got '{error}'; try as root, or leave --memory out")
+            print(f"SKIPPED the control group of {ARGUMENTS.memory} MiB ({error}): --max-memory in its place")
+            self.place, options = None, (*options, "--max-memory", str(ARGUMENTS.memory << 19))
+
+        def join():
+            if self.place:
+                pathlib.Path(f"{self.place}/cgroup.procs").write_text(str(os.getpid()))
+            if address_space:
+                resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([ARGUMENTS.soma, "serve", ARGUMENTS.model, "--listen", "127.0.0.1:0", "--control", "--access-log", "all", *options],
                                         stdout=subprocess.PIPE, stderr=self.errors, text=True, preexec_fn=join)
@@ -138,7 +155,9 @@ def upload(port, until, seed):
             time.sleep(0.05)
 
 
-def healthy(port, until, times, refused):
+def healthy(port, until, told):
+    """In a process of its own: beside the threads of this one it would measure how long Python lets it wait."""
+    times, refused = [], []
     while time.monotonic() < until:
         began = time.monotonic()
         try:
@@ -150,21 +169,31 @@ def healthy(port, until, times, refused):
             refused.append(repr(error))
         times.append(1000 * (time.monotonic() - began))
         time.sleep(0.05)
+    told.send((times, refused, waited(os.getpid())))
+
+
+def waited(pid):
+    """Seconds that the threads of a process were ready to run and did not: what other processes cost it."""
+    return sum(int(file.read_text().split()[1]) for file in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def assault():
     server = Server()
     before = server.memory()
     until = time.monotonic() + 60 * ARGUMENTS.minutes
-    counts, times, refused = {"sent": 0, "bytes": 0}, [], []
+    counts = {"sent": 0, "bytes": 0}
+    heard, told = multiprocessing.Pipe(duplex=False)
+    prober = multiprocessing.Process(target=healthy, args=(server.port, until, told))
+    prober.start()
     users = [threading.Thread(target=attack, args=(server.port, until, ARGUMENTS.seed * 1000 + i, counts)) for i in range(ARGUMENTS.threads)]
     users += [threading.Thread(target=upload, args=(server.port, until, i)) for i in range(ARGUMENTS.uploaders)]
-    users.append(threading.Thread(target=healthy, args=(server.port, until, times, refused)))
     for each in users:
         each.start()
     for each in users:
         each.join()
     lives = server.process.poll() is None
+    times, refused, prober_waited = heard.recv()
+    prober.join()
     report("the server lives", lives, f"{counts['sent']} connections, {counts['bytes']} bytes of answers in {ARGUMENTS.minutes} min")
     if not lives:
         server.errors.seek(0)
@@ -173,6 +202,7 @@ def assault():
     report("health always answers", not refused, f"{len(times)} asked, {len(refused)} not answered {refused[:3]}")
     p99 = statistics.quantiles(times, n=100)[98]
     print(f"      health: median {statistics.median(times):.1f} ms, p99 {p99:.1f} ms, longest {max(times):.1f} ms")
+    print(f"      waited for a processor: who asks {1000 * prober_waited / len(times):.1f} ms each time, the server's threads {waited(server.process.pid):.0f} s in all")
     time.sleep(5)
     after = server.memory()
     print(f"      resident: {before:.1f} MB before, {after:.1f} MB five seconds after")
@@ -225,7 +255,62 @@ def behind_a_proxy():
            f"{counts['sent']} connections, {len(lines)} requests came through, {len(paths)} paths {beyond[:3]}")
 
 
-if ARGUMENTS.proxy:
+def ask(port, request, piece=b"", pieces=0):
+    """The status of what it is answered, and as many pieces behind it as it takes; 0 for none."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        try:
+            connection.sendall(request)
+            for _ in range(pieces):
+                connection.sendall(piece)
+        except OSError:
+            pass  # it has had enough, and may have said so
+        try:
+            return int(connection.recv(4096)[9:12] or 0)
+        except OSError:
+            return 0
+
+
+def at_once(server, count, *asked):
+    """`count` of them together, health meanwhile, and what they leave behind."""
+    live = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    before, statuses = server.memory(), []
+    users = [threading.Thread(target=lambda: statuses.append(ask(server.port, *asked))) for _ in range(count)]
+    for each in users:
+        each.start()
+    health = [ask(server.port, live)]
+    while any(each.is_alive() for each in users):
+        health.append(ask(server.port, live))
+        time.sleep(0.02)
+    time.sleep(5)
+    alive = server.process.poll() is None
+    after = server.memory() if alive else 0
+    fine = alive and set(health) == {200} and after < before + 10
+    return statuses, fine, f"answers {sorted(statuses)}, health {len(health)} times, {before:.1f} MB before and {after:.1f} after"
+
+
+def limits():
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 67108864\r\n\r\n"
+    with tempfile.NamedTemporaryFile("w") as token:
+        token.write("secret")
+        token.flush()
+        server = Server("--token-file", token.name)
+        statuses, fine, detail = at_once(server, 6, head, bytes(65536), 1024)
+        report("six uploads without the token", fine and set(statuses) <= {401, 0}, detail)
+        server.stop()
+    server = Server("--default-model", "table")
+    bomb = gzip.compress(b"1,2,3,4\n" * 8388608)
+    statuses, fine, detail = at_once(server, 4, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb)
+    report("four archives of 64 MiB each", fine and set(statuses) == {503}, detail)
+    server.stop()
+    server = Server("--threads", "2", address_space=700_000 << 10)
+    statuses, fine, detail = at_once(server, 8, head + b"abc")
+    report("eight heads with little address space", fine and set(statuses) <= {408, 503}, detail)
+    server.stop()
+
+
+if ARGUMENTS.limits:
+    limits()
+elif ARGUMENTS.proxy:
     behind_a_proxy()
 else:
     assault()
