@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/text.h"
 #include "data/samples.h"
 
 namespace soma {
@@ -60,9 +61,10 @@ Result<void> read_table(std::string_view text, std::string_view who, const DataO
   };
   const Result<Dataset> read = parse();
   if (read) return values.insert(values.end(), read->floats.begin(), read->floats.end()), Result<void>();
-  if (!made) return read.error();
+  const Error wrong{read.error().kind, one_line(read.error().message)};  // a name in a header may have several lines
+  if (!made) return wrong;
   // "who:LINE:COLUMN: what" of a text that nobody wrote: the line is a row and one more, the column says nothing.
-  std::string_view message = read.error().message;
+  const std::string_view message = wrong.message;
   std::size_t line = 0;
   if (message.starts_with(who) && message.size() > who.size()) {
     const char* begin = message.data() + who.size() + 1;
@@ -72,7 +74,7 @@ Result<void> read_table(std::string_view text, std::string_view who, const DataO
     if (const std::size_t space = rest.find(": "); number.ec == std::errc() && line > 1 && space != std::string_view::npos)
       return Error{Error::Kind::data, fmt::format("{}: row {}: {}", who, line - 1, rest.substr(space + 2))};
   }
-  return read.error();
+  return wrong;
 }
 
 }  // namespace soma

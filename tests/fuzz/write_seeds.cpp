@@ -9,6 +9,7 @@
 #include "batchfile/persistence.h"
 #include "core/file.h"
 #include "data/npy_bytes.h"
+#include "serve/body_cases.h"
 #include "serve/http_cases.h"
 #include "serve/infer_cases.h"
 #include "soma/soma.h"
@@ -95,6 +96,22 @@ int main(int argc, char** argv) try {
   for (const soma::test::HttpCase& each : soma::test::http_cases()) write(place / "http" / each.name, "\xff" + each.bytes);
   for (const soma::test::InferCase& each : soma::test::infer_cases())
     if (each.fields.empty()) write(place / "infer" / each.name, "\xff" + each.body);
+  // The first byte of a body says for which model it is; its type ends the first line.
+  for (const soma::test::BodyCase& each : soma::test::body_cases()) {
+    const std::string type =
+        each.fields.empty() ? ""
+                            : each.fields.substr(each.fields.find(' ') + 1, each.fields.find('\r') - each.fields.find(' ') - 1);
+    write(place / "plain" / each.name, (each.served == soma::test::Served::picture ? '\0' : '\2') + type + "\n" + each.body);
+  }
+  for (const char model : {'\3', '\4'}) {
+    const std::string first(1, model), place_of = "plain/words-" + std::to_string(model);
+    write(place / (place_of + "-csv"), first + "text/csv; charset=utf-8\nseason,temp,when\nspring,5,2024-03-31\n,,\n");
+    write(place / (place_of + "-json"), first + R"(application/json
+[{"season":"spring","temp":5e0,"when":"31.03.2024"},{"season":null}])");
+    write(place / (place_of + "-form"),
+          first + "multipart/form-data; boundary=\"x\"\n--x\r\nContent-Disposition: form-data; name=\"season\"\r\n\r\n" +
+              "spring\r\n--x\r\nContent-Disposition: form-data; name=\"temp\"\r\n\r\n5\r\n--x--\r\n");
+  }
   for (const auto& name : soma::preset_names()) write(place / "config" / name, soma::to_toml(soma::preset(name).value()));
   for (const auto* kind : {"idx", "safetensors", "onnx", "image"}) std::filesystem::create_directories(place / kind);
   std::filesystem::copy_file(argv[2], place / "image/picture.png", std::filesystem::copy_options::overwrite_existing);
