@@ -31,6 +31,12 @@ Result<void> check_size(std::int64_t width, std::int64_t height, std::string_vie
                fmt::format("wanted at most {} pixels a side and {} in all, got {}×{}", kMostSide, kMostPixels, width, height));
 }
 
+/// None where the size is refused before anything is decoded.
+std::size_t pixels_of(std::size_t width, std::size_t height) {
+  const bool fits = check_size(static_cast<std::int64_t>(width), static_cast<std::int64_t>(height), {}).ok();
+  return fits ? width * height : 0;
+}
+
 /// A pixel over white, rounded as Pillow rounds it.
 std::uint8_t over_white(unsigned value, unsigned alpha) {
   const unsigned sum = value * alpha + 255 * (255 - alpha) + 128;
@@ -225,13 +231,13 @@ std::size_t memory_to_decode(std::string_view bytes) {
     png_image png = {};
     png.version = PNG_IMAGE_VERSION;
     if (png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) == 0) return kAtHand;
-    const std::size_t pixels = std::size_t{png.width} * png.height;
+    const std::size_t pixels = pixels_of(png.width, png.height);
     png_image_free(&png);
     return kAtHand + 3 * pixels;
   }
   Jpeg jpeg;
   if (!jpeg.open(bytes)) return jpeg_destroy_decompress(&jpeg.info), kAtHand;
-  const std::size_t pixels = std::size_t{jpeg.info.image_width} * jpeg.info.image_height;
+  const std::size_t pixels = pixels_of(jpeg.info.image_width, jpeg.info.image_height);
   const std::size_t coefficients = jpeg.info.progressive_mode != 0 ? 6 : 0;  // 16 bits for each, kept until the last scan
   jpeg_destroy_decompress(&jpeg.info);
   return kAtHand + (3 + coefficients) * pixels;

@@ -214,6 +214,51 @@ void ChunkParser::reset() {
   digits_ = line_ = chunks_ = trailer_ = 0;
 }
 
+/// `;name`, `;name=token` and `;name="quoted"` behind a chunk's size (RFC 9112, 7.1.1), with spaces where it lets them be: passed
+/// over, but only what every reader takes for the same.
+void ChunkParser::take_extension(char c) {
+  const bool space = c == ' ' || c == '\t';
+  const auto end = [&]() -> bool {  // of this extension
+    if (c == ';') return state_ = State::extension, true;
+    if (c == '\r') return state_ = State::size_lf, true;
+    return false;
+  };
+  if (++line_ > kChunkLine || !(is_value(c) || c == '\r')) return refuse(400, kMalformed);
+  switch (state_) {
+    case State::extension:
+      if (space) return;
+      if (is_token(c)) return void(state_ = State::extension_name);
+      break;
+    case State::extension_name:
+    case State::extension_named:
+      if (c == '=') return void(state_ = State::extension_value);
+      if (end()) return;
+      if (space) return void(state_ = State::extension_named);
+      if (state_ == State::extension_name && is_token(c)) return;
+      break;
+    case State::extension_value:
+      if (space) return;
+      if (c == '"') return void(state_ = State::extension_quoted);
+      if (is_token(c)) return void(state_ = State::extension_token);
+      break;
+    case State::extension_quoted:
+      if (c == '"') return void(state_ = State::extension_end);
+      if (c == '\\') return void(state_ = State::extension_escape);
+      if (c != '\r') return;
+      break;
+    case State::extension_escape:
+      if (c != '\r') return void(state_ = State::extension_quoted);
+      break;
+    case State::extension_token:
+      if (is_token(c)) return;
+      [[fallthrough]];
+    default:  // behind a value
+      if (end()) return;
+      if (space) return void(state_ = State::extension_end);
+  }
+  refuse(400, kMalformed);
+}
+
 /// One byte that is not a chunk's data (RFC 9112, 7.1).
 void ChunkParser::take(char c) {
   switch (state_) {
@@ -232,9 +277,14 @@ void ChunkParser::take(char c) {
       if (c == '\r') return void(state_ = State::size_lf);
       return refuse(400, kMalformed);
     case State::extension:
-      if (c == '\r') return void(state_ = State::size_lf);
-      if (!is_value(c) || ++line_ > kChunkLine) return refuse(400, kMalformed);
-      return;
+    case State::extension_name:
+    case State::extension_named:
+    case State::extension_value:
+    case State::extension_token:
+    case State::extension_quoted:
+    case State::extension_escape:
+    case State::extension_end:
+      return take_extension(c);
     case State::size_lf:
       if (c != '\n') return refuse(400, kMalformed);
       digits_ = 0;

@@ -90,6 +90,13 @@ class ChunkParser {
   enum class State {
     size,
     extension,
+    extension_name,
+    extension_named,
+    extension_value,
+    extension_token,
+    extension_quoted,
+    extension_escape,
+    extension_end,
     size_lf,
     data,
     data_cr,
@@ -102,6 +109,7 @@ class ChunkParser {
     done
   };
   void take(char c);
+  void take_extension(char c);
   void refuse(int status, std::string_view message) { refusal_ = {status, message}; }
 
   const Limits& limits_;

@@ -184,7 +184,8 @@ class Reader {
   Result<void> take(DataType type, std::int64_t rows, std::span<const std::byte> bytes) {
     if (rows > limits_.rows) return wrong("wanted at most {} rows, got {}; try several requests", limits_.rows, rows);
     request_.rows = rows;
-    const bool gray = model_.input.size() != 3 || model_.input[0] == 1;  // channels first is channels last
+    // Channels first is channels last; a table's values are looked at as floats.
+    const bool gray = model_.categories.empty() && (model_.input.size() != 3 || model_.input[0] == 1);
     if (type == DataType::fp32 || (type == DataType::uint8 && gray)) {
       request_.layout = type == DataType::fp32 ? Layout::floats : Layout::bytes;
       request_.samples = bytes;
@@ -208,6 +209,23 @@ bool wants_finite(const InferRequest& request) {
   return request.output.classification > 0 || !request.output.binary.value_or(request.binary_output);
 }
 
+Result<void> check_places(const ModelFace& model, std::string_view who, const std::byte* samples, std::int64_t rows) {
+  const std::size_t width = model.categories.size();
+  for (std::size_t i = 0; i < static_cast<std::size_t>(rows) * width; ++i) {
+    const std::int64_t most = model.categories[i % width];
+    if (most == 0) continue;
+    float value;
+    std::memcpy(&value, samples + i * sizeof value, sizeof value);
+    const bool place = value >= -1 && value < static_cast<float>(most) && value == std::trunc(value);
+    if (!place && !std::isnan(value))
+      return Error{Error::Kind::data,
+                   fmt::format("{}: row {}: wanted the place of a word from 0 to {} as value {}, got {}; try BYTES "
+                               "or rows of CSV or JSON",
+                               who, i / width + 1, most - 1, i % width + 1, value)};
+  }
+  return {};
+}
+
 Result<void> read_infer_request(std::span<const std::byte> body, std::string_view header_length, const ModelFace& model,
                                 const InferLimits& limits, http::Budget& budget, InferRequest& request) {
   request.id.clear();
@@ -222,12 +240,17 @@ Result<void> read_infer_request(std::span<const std::byte> body, std::string_vie
     const auto [end, error] = std::from_chars(header_length.data(), header_length.data() + header_length.size(), length);
     if (error != std::errc() || end != header_length.data() + header_length.size() || length > body.size())
       return wrong("wanted Inference-Header-Content-Length from 0 to the body's {} bytes, got '{}'", body.size(), header_length);
-    if (length == 0) return reader.raw(body);
+    if (length == 0) {
+      const auto read = reader.raw(body);
+      return read ? check_places(model, "infer", request.samples.data(), request.rows) : read;
+    }
   }
   const auto size = static_cast<std::size_t>(length);
   const auto read = reader.json({reinterpret_cast<const char*>(body.data()), size}, body.subspan(size));
   const bool cells = !request.words.ends.empty();  // they are finite, or gaps that the model fills
-  if (!read || request.layout == Layout::bytes || cells || !wants_finite(request)) return read;
+  if (!read || request.layout == Layout::bytes || cells) return read;
+  if (const auto places = check_places(model, "infer", request.samples.data(), request.rows); !places) return places;
+  if (!wants_finite(request)) return {};
   for (std::size_t at = 0; at + sizeof(float) <= request.samples.size(); at += sizeof(float)) {
     float value;
     std::memcpy(&value, request.samples.data() + at, sizeof value);

@@ -25,9 +25,10 @@ struct ModelFace {
   std::int64_t outputs = 0;
   std::vector<std::string> labels;                           ///< one per output, or none
   std::string input_name = "input", output_name = "output";  ///< as in the ONNX file
-  std::vector<Column> columns;  ///< of a table, as files have them: BYTES tensors are [rows, columns]
-  LossConfig loss;              ///< how outputs are read
-  DataOptions reading;          ///< how samples are read from files and text
+  std::vector<Column> columns;           ///< of a table, as files have them: BYTES tensors are [rows, columns]
+  std::vector<std::int64_t> categories;  ///< of each value of a sample: how many words it may stand for, 0 = a number; none = all
+  LossConfig loss;                       ///< how outputs are read
+  DataOptions reading;                   ///< how samples are read from files and text
 };
 
 struct WantedOutput {
@@ -59,6 +60,11 @@ struct InferLimits {
 
 /// Whether the client wants numbers it can read, which must be finite: JSON or classes. Binary tensors pass through.
 [[nodiscard]] bool wants_finite(const InferRequest& request);
+
+/// Refuses floats that stand for no word where a column has words: anything but their places from 0 on, −1 for a word that was
+/// never seen, and NaN for a gap. `rows` samples in the model's order; errors begin with `who`.
+[[nodiscard]] Result<void> check_places(const ModelFace& model, std::string_view who, const std::byte* samples,
+                                        std::int64_t rows);
 
 /// `header_length` is the field Inference-Header-Content-Length, "" when it was not sent. Numbers are taken as the model's
 /// float32; shapes are [rows, …the model's] or [rows, elements of one sample]; nested data is nested as one of those, or not at

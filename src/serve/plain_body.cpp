@@ -143,7 +143,7 @@ class Reader {
   Result<void> file(std::string_view text, std::size_t memory, const DataOptions& reading) {
     const http::Charge charge(budget_, memory);
     const Result<Dataset> read = parse_samples(text, kWho, reading);
-    if (!read) return read.error();
+    if (!read) return Error{read.error().kind, one_line(read.error().message)};
     if (read->shape != model_.input)
       return wrong("wanted samples of {}, got {}", to_string(model_.input), to_string(read->shape));
     samples_.count = read->count;
@@ -241,7 +241,7 @@ class Reader {
       if (!std::isfinite(value))
         return wrong("wanted finite numbers, got {} as value {} of row {}", value, i % size_ + 1, i / size_ + 1);
     }
-    return {};
+    return check_places(model_, kWho, samples_.data, samples_.count);
   }
 
   const ModelFace& model_;

@@ -22,6 +22,10 @@ std::string chunk(const std::string& kind, const std::string& data) {
   return big_endian(data.size()) + counted + big_endian(libdeflate_crc32(0, counted.data(), counted.size()));
 }
 
+std::string png_head(std::size_t width, std::size_t height) {
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", big_endian(width) + big_endian(height) + "\x08\0\0\0\0"s);
+}
+
 /// A gray picture as a PNG, with as long a comment as makes it `size` bytes.
 std::string png(std::size_t width, std::size_t height, const std::string& pixels, std::size_t size = 0) {
   std::string rows;
@@ -30,7 +34,7 @@ std::string png(std::size_t width, std::size_t height, const std::string& pixels
   std::string packed(rows.size() + 1000, '\0');
   packed.resize(libdeflate_zlib_compress(engine, rows.data(), rows.size(), packed.data(), packed.size()));
   libdeflate_free_compressor(engine);
-  const std::string head = "\x89PNG\r\n\x1a\n" + chunk("IHDR", big_endian(width) + big_endian(height) + "\x08\0\0\0\0"s);
+  const std::string head = png_head(width, height);
   const std::string tail = chunk("IDAT", packed) + chunk("IEND", "");
   const std::size_t bare = head.size() + tail.size() + 12 + 2;
   return head + (size > bare ? chunk("tEXt", "C" + std::string(1, '\0') + std::string(size - bare, 'x')) : "") + tail;
@@ -129,6 +133,7 @@ const std::vector<BodyCase>& body_cases() {
       {"PngOf16384x1", Served::picture, png(16384, 1, std::string(16384, '\x7f')), "", 200},
       {"PngOf1x16384", Served::picture, png(1, 16384, std::string(16384, '\x7f')), "", 200},
       {"PngTooWide", Served::picture, png(16385, 1, std::string(16385, '\x7f')), "", 400},
+      {"PngOf65535x65535", Served::picture, png_head(65535, 65535) + chunk("IDAT", ""), "", 400},
       {"PngOfZeros", Served::picture, "\x89PNG"s + std::string(100, '\0'), "", 400},
       {"Npy", Served::picture, npy("|u1", "1, 28, 28", picture), "", 200, true},
       {"NpyOfFloats", Served::picture, npy("<f4", "1, 28, 28", floats(picture)), "", 200, true},

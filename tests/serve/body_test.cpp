@@ -161,7 +161,12 @@ TEST(Body, RowsMayHoldWordsAndNames) {
   refused(R"(["spring"])", "2 values");
   refused(R"([[["spring",5]]])", "nesting");
   refused("5", "alone");
+  EXPECT_EQ(server.call("POST", "/", floats({1, 5}), type("application/octet-stream")).body, "high");
+  EXPECT_EQ(server.call("POST", "/", floats({1.5F, 5}), type("application/octet-stream")).status, 400);
+  EXPECT_EQ(server.call("POST", "/", floats({2, 5}), type("application/octet-stream")).status, 400);
   refused("{", "malformed");
+  const std::string lines = server.call("POST", "/", "\"tem\np\",season\n5,spring\n", type("text/csv")).json()["error"];
+  EXPECT_EQ(lines.find('\n'), std::string::npos) << lines;
   refused("[]", "request");
   refused(std::string(100000, '['), "nest");
 }

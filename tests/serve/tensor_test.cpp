@@ -79,6 +79,10 @@ TEST(Tensors, TablesSpeakInWords) {
   EXPECT_EQ(ask(R"(["spring"])").status, 400);
   EXPECT_EQ(ask("[1,2]").status, 400);
   EXPECT_EQ(ask("[]", "[0,2]").status, 200);
+  EXPECT_EQ(ask("[-1,5]", "[1,2]", "INT64").json()["outputs"], ask(R"(["never","5"])").json()["outputs"]);
+  for (const char* type : {"FP32", "INT64", "UINT8"}) EXPECT_EQ(ask("[2,5]", "[1,2]", type).status, 400) << type;
+  for (const char* place : {"[1.5,5]", "[-2,5]", "[1e30,5]"}) EXPECT_EQ(ask(place, "[1,2]", "FP32").status, 400) << place;
+  EXPECT_NE(ask("[1,5,7,5]", "[2,2]", "FP32").body.find("row 2"), std::string::npos);
   const std::string head =
       R"({"inputs":[{"name":"input","shape":[1,2],"datatype":"BYTES","parameters":{"binary_data_size":15}}],"parameters":{"binary_data_output":false}})";
   const auto binary = [&](const std::string& tensor) {
