@@ -14,7 +14,8 @@ namespace {
 int print_devices(bool json) {
   const Result<std::string> chosen = target();
   if (!chosen) return complain({Error::Kind::usage, chosen.error().message});
-  const Result<std::vector<Gpu>> found = gpus();
+  std::vector<std::string> refused;
+  const Result<std::vector<Gpu>> found = gpus(&refused);
   if (json) {
     auto list = nlohmann::ordered_json::array();
     list.push_back({{"name", machine()},
@@ -43,7 +44,8 @@ int print_devices(bool json) {
     fmt::print("{:<6} {}, driver {}: {}\n", gpu.id, gpu.name, gpu.driver,
                gpu.software ? "software, for tests"
                             : fmt::format("{}, {:.0f} GB free", gpu.kind, static_cast<double>(gpu.memory_bytes) * 1e-9));
-  if (found->empty()) fmt::print("no gpu: no driver that Vulkan's loader finds serves one; docs/gpu.md\n");
+  for (const std::string& lack : refused) fmt::print("no gpu: {}; docs/gpu.md\n", lack);
+  if (found->empty() && refused.empty()) fmt::print("no gpu: no driver that Vulkan's loader finds serves one; docs/gpu.md\n");
   return done;
 }
 
@@ -76,7 +78,9 @@ void add_devices(CLI::App& program, Action& action) {
   auto check = std::make_shared<bool>(false);
   CLI::App* command = program.add_subcommand("devices", "List what training may run on");
   command->add_flag("--json", *json, "Print one JSON list as the last line of stdout");
-  command->add_flag("--check", *check, "Train small networks on each GPU, and judge every number against this processor");
+  CLI::Option* judging =
+      command->add_flag("--check", *check, "Train small networks on each GPU, and judge every number against this processor");
+  if (!built_with_gpu()) judging->group("");  // not offered, and refused in words
   command->callback(
       [json, check, &action] { action = [json, check] { return *check ? check_devices() : print_devices(*json); }; });
 }

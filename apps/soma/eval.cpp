@@ -111,6 +111,12 @@ int show(const Evaluation& evaluation, Task task, const std::vector<std::string>
   return done;
 }
 
+/// What was understood of a source that was named.
+void say_notes(const Dataset& data, const Options& options, const std::string& source) {
+  if (options.json || source.empty()) return;
+  for (const std::string& note : data.notes) fmt::print("{}\n", note);
+}
+
 /// A file that is no list of layers.
 int evaluate_graph(Graph& graph, const Options& options) {
   auto wanted = graph.data_options();
@@ -125,6 +131,7 @@ int evaluate_graph(Graph& graph, const Options& options) {
   if (!data) return complain(data.error());
   const Result<Evaluation> evaluation = graph.evaluate(*data, options.reading);
   if (!evaluation) return complain({evaluation.error().kind, options.model + ": " + evaluation.error().message});
+  say_notes(*data, options, source);
   return show(*evaluation, data->task, data->class_names, data->target_names, options, source);
 }
 
@@ -148,7 +155,7 @@ int evaluate(const Options& options) {
   if (!predictor) return complain(predictor.error());
   const Result<Evaluation> evaluation = predictor->evaluate(*data);
   if (!evaluation) return complain(evaluation.error());
-
+  say_notes(*data, options, source);
   return show(*evaluation, model->task, model->class_names, model->target_names, options, source);
 }
 

@@ -343,7 +343,9 @@ void add_train(CLI::App& program, Action& action) {
       ->type_name("NAME");
   command->add_option("--precision", options->precision, "Arithmetic of matrix products: fp32, or fp16 with fp32 weights")
       ->type_name("NAME");
-  command->add_option("--device", options->device, "Where to train: cpu, gpu, or gpu:N of soma devices")->type_name("NAME");
+  CLI::Option* device =
+      command->add_option("--device", options->device, "Where to train: cpu, gpu, or gpu:N of soma devices")->type_name("NAME");
+  if (!built_with_gpu()) device->group("");  // not offered, and refused in words
   command->add_option("--resume", options->resume, "Go on with the run in this directory")->type_name("DIR");
   add_trust(*command, options->changed);
   command->add_flag("--force", options->force, "Start over in a directory that holds a run, and lose that run");

@@ -33,8 +33,11 @@ struct Gpu {
 };
 
 /// Those of this machine, in the order of its drivers; may be none. Fails, in one line, where this build or this machine has no
-/// way to ask.
-[[nodiscard]] Result<std::vector<Gpu>> gpus();
+/// way to ask. `refused`: what others lack for training, in words.
+[[nodiscard]] Result<std::vector<Gpu>> gpus(std::vector<std::string>* refused = nullptr);
+
+/// Whether this build trains on GPUs at all; without, every request for one is refused.
+bool built_with_gpu();
 
 /// A small network trained for a step on a GPU, beside double precision on this processor.
 struct GpuCheck {

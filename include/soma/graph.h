@@ -46,6 +46,7 @@ struct GraphPort {
 struct GraphOptions {
   bool lower = true;  ///< stretches of it that are layers are computed as networks are; else every operator by itself
   int threads = 1;    ///< of those networks; 0 = all cores this process may use
+  std::size_t most_bytes = std::size_t{1} << 33;  ///< of what lies between inputs and outputs; a run that wants more fails
 };
 
 /// A graph of ONNX operators, executed as the file says, without being turned into layers. One thread may call it at a time.
@@ -71,7 +72,7 @@ class Graph {
 
   /// One array for each input, in their order → one for each output. Shapes are worked out and memory is laid out before
   /// anything runs, and kept for the next call with the same shapes. bfloat16 inputs may come as float32. Fails on arrays of
-  /// other types or extents than the file declares, and where an operator cannot do what it is asked.
+  /// other types or extents than the file declares, beyond most_bytes, and where an operator cannot do what it is asked.
   [[nodiscard]] Result<std::vector<TypedArray>> run(std::span<const TypedArray> inputs);
 
   /// What load_samples needs to read data as the graph's only input wants it: [batch, features], [batch, height, width],

@@ -121,7 +121,7 @@ char find_separator(const std::vector<std::string_view>& lines, char quote) {
 }
 
 // A comma is the decimal sign where it cannot be one between thousands; 1,300 alone is decimal only between semicolons, as
-// the countries that write it so write them.
+// the countries that write it so write them. Between commas it stands in quotes.
 char find_decimal(const std::vector<std::string_view>& lines, char separator, char quote) {
   std::size_t points = 0, commas = 0, thousands = 0;
   for (const std::string_view line : lines)
@@ -135,34 +135,35 @@ char find_decimal(const std::vector<std::string_view>& lines, char separator, ch
       else if (point && field.find('.') != std::string_view::npos && !(comma && comma->form == NumberForm::grouped))
         ++points;
     }
-  if (points > 0 || separator == ',') return '.';
+  if (points > 0) return '.';
   return commas > 0 || (thousands > 0 && separator == ';') ? ',' : '.';
 }
 
-// 1,300 or 12,345,678.9: groups of three behind the first, decimals behind the last.
+// 1,300 or 12,345,678.9 or 1 300: groups of three behind the first, decimals behind the last.
 std::optional<std::string> without_groups(std::string_view text, char decimal) {
-  const char group = decimal == '.' ? ',' : '.';
+  static constexpr std::array<std::string_view, 6> kMarks = {",", ".", " ", "'", "\u00a0", "\u202f"};
+  const auto mark = std::find_if(kMarks.begin(), kMarks.end(), [&](std::string_view each) {
+    return each.front() != decimal && text.find(each) != std::string_view::npos;
+  });
   const std::size_t first = text.find_first_of("0123456789");
-  if (first > 1 || text.find(group) == std::string_view::npos) return std::nullopt;
+  if (mark == kMarks.end() || first > 1) return std::nullopt;
   std::string plain(text.substr(0, first));
-  const std::string_view whole = text.substr(first, std::min(text.find(decimal), text.size()) - first);
+  std::string_view whole = text.substr(first, std::min(text.find(decimal), text.size()) - first);
+  const std::string_view fraction = text.substr(first + whole.size());
   std::size_t run = 0;
   bool grouped = false;
-  for (const char c : whole) {
-    if (c == group) {
-      if (grouped ? run != 3 : run < 1 || run > 3) return std::nullopt;
+  for (; !whole.empty(); whole.remove_prefix(digit(whole.front()) ? 1 : mark->size())) {
+    if (digit(whole.front())) {
+      ++run;
+      plain += whole.front();
+    } else {
+      if (!whole.starts_with(*mark) || (grouped ? run != 3 : run < 1 || run > 3)) return std::nullopt;
       grouped = true;
       run = 0;
-    } else if (digit(c)) {
-      ++run;
-      plain += c;
-    } else {
-      return std::nullopt;
     }
   }
   if (!grouped || run != 3) return std::nullopt;
-  plain += text.substr(first + whole.size());
-  return plain;
+  return plain.append(fraction);
 }
 
 }  // namespace

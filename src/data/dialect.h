@@ -27,7 +27,7 @@ struct Dialect {
 /// "tabs", "semicolons": a separator as a person says it.
 std::string_view separator_words(char separator);
 
-/// How a number was written. Grouped: 1,300 (or 1.300 beside a decimal comma).
+/// How a number was written. Grouped: 1,300 (or 1.300 beside a decimal comma), 1 300, 1'300.
 enum class NumberForm { plain, grouped, percent };
 struct WrittenNumber {
   double value = 0;

@@ -21,10 +21,16 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 28;
 
-std::string extension(const fs::path& file) {
-  std::string text = file.extension().string();
+std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
+}
+
+std::string extension(const fs::path& file) { return lower(file.extension().string()); }
+
+bool named_as_picture(const fs::path& file) {
+  const std::string kind = extension(file);
+  return kind == ".png" || kind == ".jpg" || kind == ".jpeg";
 }
 
 /// Sorted, so that the order does not depend on the file system; hidden entries are left out.
@@ -38,8 +44,8 @@ Result<std::vector<fs::path>> entries(const fs::path& directory) {
   return found;
 }
 
-/// The class folders: 2 before 10 where all names are numbers.
-Result<std::vector<fs::path>> class_folders(const fs::path& directory) {
+/// The class folders: 2 before 10 where all names are numbers. Counts the pictures that lie beside them.
+Result<std::vector<fs::path>> class_folders(const fs::path& directory, std::int64_t* beside = nullptr) {
   const Result<std::vector<fs::path>> found = entries(directory);
   if (!found) return found;
   Result<std::vector<fs::path>> all = std::vector<fs::path>();
@@ -47,6 +53,7 @@ Result<std::vector<fs::path>> class_folders(const fs::path& directory) {
     const auto folder = is_folder(path);
     if (!folder) return folder.error();
     if (*folder) all->push_back(path);
+    if (!*folder && beside != nullptr && named_as_picture(path)) ++*beside;
   }
   const auto number = [](const fs::path& path) { return whole_number(path.filename().string()); };
   if (std::all_of(all->begin(), all->end(), [&](const fs::path& path) { return number(path).has_value(); }))
@@ -73,7 +80,7 @@ Result<void> pictures_below(const fs::path& folder, std::vector<fs::path>& pictu
     if (*below) {
       if (depth < kDeepest)
         if (Result<void> done = pictures_below(path, pictures, others, depth + 1); !done) return done;
-    } else if (kind == ".png" || kind == ".jpg" || kind == ".jpeg") {
+    } else if (named_as_picture(path)) {
       pictures.push_back(path);
     } else {
       ++others[kind.empty() ? "without extension" : printable(kind)];
@@ -140,24 +147,28 @@ void describe(const Pictures& pictures, const DataOptions& options, Dataset& dat
 }  // namespace
 
 Result<fs::path> part_of_folder(const fs::path& directory, bool test) {
-  const fs::path train = directory / "train";
-  const auto split = is_folder(train);
-  if (!split) return split.error();
-  for (const char* name : {"test", "val", "valid", "validation"}) {
-    const auto there = *split ? is_folder(directory / name) : split;
-    if (!there) return there.error();
-    if (*there) return test ? directory / name : train;
-  }
-  return fs::path();
+  const Result<std::vector<fs::path>> folders = class_folders(directory);
+  if (!folders) return folders.error();
+  const auto called = [&](std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names)
+      for (const fs::path& folder : *folders)
+        if (lower(folder.filename().string()) == name) return folder;
+    return fs::path();
+  };
+  const fs::path train = called({"train", "training"}), other = called({"test", "testing", "val", "valid", "validation"});
+  if (train.empty() || other.empty()) return fs::path();
+  return test ? other : train;
 }
 
 Result<Dataset> load_image_folder(const fs::path& directory, const DataOptions& options) {
-  const Result<std::vector<fs::path>> folders = class_folders(directory);
+  std::int64_t beside = 0;
+  const Result<std::vector<fs::path>> folders = class_folders(directory, &beside);
   if (!folders) return folders.error();
   Dataset dataset;
   dataset.name = directory.filename().string();
   dataset.class_names = options.class_names;
   Pictures pictures;
+  if (beside > 0) pictures.left_out["in no class folder"] = beside;
   for (const fs::path& folder : *folders) {
     std::vector<fs::path> files;
     Counts others;

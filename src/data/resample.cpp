@@ -193,6 +193,8 @@ Result<Dataset> fit_images(Dataset dataset, const Shape& shape) {
     bytes.insert(bytes.end(), result.pixels.begin(), result.pixels.end());
   }
   dataset.bytes = std::move(bytes);
+  dataset.notes.push_back(
+      fmt::format("{} pictures of {} were brought to {}", dataset.count, to_string(dataset.shape), to_string(shape)));
   dataset.shape = shape;
   return dataset;
 }

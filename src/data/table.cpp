@@ -149,6 +149,9 @@ class Filler {
         if (!std::isnan(dataset.floats[at]))
           dataset.floats[at] = static_cast<float>(new_index[static_cast<std::size_t>(dataset.floats[at])]);
     }
+    for (const auto& [column, cells] : unknown_)
+      dataset.notes.push_back(fmt::format("column '{}': {} of {} cells hold words that training never showed, such as '{}'",
+                                          options_.columns[column].name, cells.count, dataset.count, cells.example));
     if (!options_.labelled) return {};
     dataset.task = layout_.task;
     for (const std::size_t column : layout_.targets) dataset.target_names.push_back(layout_.names[column]);
@@ -190,7 +193,12 @@ class Filler {
       return static_cast<float>(date_part(*date, from.date));
     }
     if (from.words) return static_cast<float>(word(i, cell.text));
-    return number(reader, cell, name, from.origin);
+    const Result<float> value = number(reader, cell, name, from.origin);
+    // A word among numbers often stands for none of them.
+    const bool word = !value && options_.columns.empty() && !cell.text.empty() && (cell.text[0] < '0' || cell.text[0] > '9');
+    if (!word) return value;
+    return Error{value.error().kind, fmt::format("{}; --set 'data.missing=[\"{}\"]' where it stands for no value",
+                                                 value.error().message, one_line(cell.text, 40))};
   }
 
   Result<float> number(const CsvReader& reader, const Cell& cell, const std::string& column, double origin = 0) const {
@@ -234,7 +242,10 @@ class Filler {
   std::int32_t word(std::size_t i, std::string_view text) {
     if (options_.columns.empty()) return vocabularies_[i].add(text);
     const std::size_t at = find_name(options_.columns[i].categories, text);
-    return at == kNoColumn ? -1 : static_cast<std::int32_t>(at);
+    if (at != kNoColumn) return static_cast<std::int32_t>(at);
+    Unknown& cells = unknown_[i];
+    if (cells.count++ == 0) cells.example = one_line(text, 40);
+    return -1;
   }
 
   // Some programs write 3, others 3.0: where both stand in one file they are one class.
@@ -281,9 +292,15 @@ class Filler {
     dataset.task = Task::values;
   }
 
+  struct Unknown {
+    std::int64_t count = 0;
+    std::string example;
+  };
+
   const TableLayout& layout_;
   const DataOptions& options_;
   char decimal_;
+  std::map<std::size_t, Unknown> unknown_;  // by input column
   std::vector<Vocabulary> vocabularies_;
   Vocabulary classes_, groups_;
 };

@@ -108,6 +108,22 @@ Result<void> place_targets(const Survey& s, TableLayout& layout, const DataOptio
   return {};
 }
 
+/// Nobody said what the label is, the last column measures something, and one column says which of a few words: perhaps that.
+void point_at_words(const Survey& s, TableLayout& layout, const DataOptions& options) {
+  if (!options.label.empty() || options.task || !options.columns.empty() || layout.label == kNoColumn) return;
+  const ColumnSurvey& last = s.columns[layout.label];
+  const bool measures = last.words + last.dates == 0 && (!last.whole || last.high - last.low > 20);
+  if (!measures || (s.header && label_rank(s.first[layout.label]) >= 0)) return;
+  const auto says_which = [](const ColumnSurvey& column) {
+    return column.words == column.cells() && column.cells() >= kFewRows && std::ssize(column.distinct) * 4 <= column.cells();
+  };
+  if (std::count_if(s.columns.begin(), s.columns.end(), says_which) != 1) return;
+  const auto found = std::find_if(s.columns.begin(), s.columns.end(), says_which);
+  layout.notes.push_back(fmt::format("'{}' is learned because it stands last; for classes say --label {}",
+                                     layout.names[layout.label],
+                                     layout.names[static_cast<std::size_t>(found - s.columns.begin())]));
+}
+
 bool is_input(const TableLayout& layout, std::size_t column) {
   return column != layout.label && column != layout.weights && column != layout.group &&
          std::find(layout.targets.begin(), layout.targets.end(), column) == layout.targets.end();
@@ -154,6 +170,13 @@ Result<void> place_known_columns(const Survey& s, TableLayout& layout, const Dat
   }
   return {};
 }
+
+/// Fractions under one word again and again: numbers, and the word stands for none.
+bool says_one_word(const ColumnSurvey& column) {
+  return column.distinct.size() == 1 && column.dates == 0 && column.numbers() > 2 && !column.whole;
+}
+
+bool holds_words(const ColumnSurvey& column) { return column.words + column.dates > column.numbers() && !says_one_word(column); }
 
 bool holds_dates(const ColumnSurvey& column) { return column.dates > column.words + column.numbers(); }
 
@@ -218,7 +241,13 @@ Result<void> choose_columns(const Survey& s, TableLayout& layout, const DataOpti
     const double origin_of = far_origin(column);
     if (origin_of != 0)
       layout.notes.push_back(fmt::format("column '{}' is counted from {:.17g}, so that near values stay apart", name, origin_of));
-    layout.inputs.push_back({i, column.words + column.dates > column.numbers(), {}, origin_of});
+    if (holds_words(column) && column.numbers() > 0)
+      layout.notes.push_back(
+          fmt::format("column '{0}': {1} number{2} among {3} words, read as words too; --set 'data.missing=[\"{4}\"]' where "
+                      "'{4}' says nothing",
+                      name, column.numbers(), column.numbers() == 1 ? "" : "s", column.words + column.dates,
+                      one_line(*column.distinct.begin(), 40)));
+    layout.inputs.push_back({i, holds_words(column), {}, origin_of});
   }
   return {};
 }
@@ -241,6 +270,7 @@ Result<TableLayout> lay_out_table(const Survey& s, const DataOptions& options, s
   const bool label_shown = !options.columns.empty() && (s.header ? fields >= with_label : fields == with_label);
   if (options.labelled) {
     if (const Result<void> placed = place_targets(s, layout, options, origin); !placed) return placed.error();
+    point_at_words(s, layout, options);
   } else if (label_shown) {
     TableLayout with_targets = layout;
     if (place_targets(s, with_targets, options, origin)) layout = std::move(with_targets);
@@ -259,7 +289,9 @@ Result<TableLayout> lay_out_table(const Survey& s, const DataOptions& options, s
   if (!placed) return placed.error();
   if (layout.inputs.empty())
     return data_error(fmt::format("{}: wanted at least one input column beside the label, got none{}", origin,
-                                  layout.notes.empty() ? "" : "; " + layout.notes.front()));
+                                  !layout.notes.empty() ? "; " + layout.notes.front()
+                                  : fields == 1 ? ", for nothing parts its cells; --set 'data.delimiter=\":\"' says what does"
+                                                : ""));
   return layout;
 }
 

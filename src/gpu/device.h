@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -14,6 +15,8 @@
 #include "soma/error.h"
 
 namespace soma::gpu {
+
+struct Program;
 
 /// Most steps of one recording.
 inline constexpr std::int64_t kMostSteps = 256;
@@ -40,6 +43,7 @@ class Device {
   [[nodiscard]] virtual Result<void> upload(Arena arena, std::int64_t offset, std::span<const std::byte> bytes) = 0;
   [[nodiscard]] virtual Result<void> download(Arena arena, std::int64_t offset, std::span<std::byte> bytes) = 0;
   [[nodiscard]] virtual Result<void> fill(Arena arena, std::uint32_t word) = 0;
+  [[nodiscard]] virtual std::int64_t size(Arena arena) const = 0;  ///< in numbers
 
   /// Dispatches over the arenas → a program, by number. Its pipelines are made when it first runs; equal ones are shared.
   [[nodiscard]] virtual Result<std::size_t> load(std::span<const Dispatch> dispatches) = 0;
@@ -67,5 +71,14 @@ class Device {
   /// From now on run() fails as if the driver had reset the GPU: for tests.
   virtual void lose() = 0;
 };
+
+/// What tests force, since no user can ask for it.
+struct Testing {
+  std::int64_t steps_per_submit = 0;    ///< 0: as many as take 20 ms
+  std::int64_t lose_at_step = -1;       ///< the driver resets the GPU when the run has made so many
+  std::uint32_t storage_buffers = ~0U;  ///< that a shader may have, where the driver allows more
+  std::function<void(Program&)> bend;   ///< what an engine has lowered, before the device sees it
+};
+Testing& testing();
 
 }  // namespace soma::gpu

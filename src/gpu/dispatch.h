@@ -57,6 +57,7 @@ struct Range {
   std::int64_t offset = 0, size = 0;
   bool writes = false;
   std::int32_t weave = 0;  ///< above 0: writers with the same number each write their own places of the range, and do not meet
+  std::int64_t guard = 0;  ///< numbers behind it that are nobody's, bound with it: there a write beyond it can be seen
 };
 
 /// Workgroups along an axis: ⌈(fixed + per_row·rows) / share⌉ for a batch of `rows` samples.

@@ -26,6 +26,7 @@ Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<Device> device, c
                                                const Room& room) {
   std::unique_ptr<Engine> engine(
       new Engine(std::move(device), lower(plan, settings), plan.values[static_cast<std::size_t>(plan.output)].extent.size()));
+  if (testing().bend) testing().bend(engine->program_);
   auto sizes = engine->program_.sizes;
   const auto size = [&](Arena arena) -> std::int64_t& { return sizes[static_cast<std::size_t>(arena)]; };
   size(Arena::samples) = room.samples;
@@ -34,6 +35,7 @@ Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<Device> device, c
   size(Arena::table) = room.table;
   size(Arena::numbers) = kMostSteps * kUpdateNumbers;
   size(Arena::records) = kMostSteps * kRecordNumbers;
+  for (std::int64_t& numbers : sizes) numbers += settings.canaries ? kParameterAlignment : 0;
   if (auto made = engine->device_->allocate(sizes, true); !made) return made.error();
   if (!engine->program_.loss_table.empty())
     if (auto put = engine->put<float>(Arena::loss_table, engine->program_.loss_table); !put) return put.error();

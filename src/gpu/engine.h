@@ -74,11 +74,4 @@ class Engine {
   std::vector<std::uint32_t> packed_;  // targets on their way
 };
 
-/// What tests force, since no user can ask for it.
-struct Testing {
-  std::int64_t steps_per_submit = 0;  ///< 0: as many as take 20 ms
-  std::int64_t lose_at_step = -1;     ///< the driver resets the GPU when the run has made so many
-};
-Testing& testing();
-
 }  // namespace soma::gpu

@@ -10,14 +10,13 @@
 #include <numeric>
 
 #include "core/random.h"
+#include "gpu/canaries.h"
 #include "nn/init.h"
 #include "nn/loss.h"
 #include "nn/net.h"
 
 namespace soma::gpu {
 namespace {
-
-constexpr std::uint32_t kPoison = 0x7fc0beef;  // a NaN nobody works out
 
 float drawn(std::uint64_t what, std::int64_t i) {
   return static_cast<float>(random_normal(what, stream(Stream::test, 7), static_cast<std::uint64_t>(i)));
@@ -129,20 +128,6 @@ std::vector<double> clipped(const Net<double>& net, double norm) {
   return gradients;
 }
 
-/// Numbers of `work` that lie in no range of the program and were written all the same.
-std::string trespass(const Program& program, std::span<const float> work) {
-  std::vector<bool> ours(work.size());
-  for (const auto* list : {&program.step, &program.last_step, &program.evaluation})
-    for (const Dispatch& dispatch : *list)
-      for (const Range& range : dispatch.ranges)
-        for (std::int64_t i = 0; range.arena == Arena::work && i < range.size; ++i)
-          ours[static_cast<std::size_t>(range.offset + i)] = true;
-  for (std::size_t i = 0; i < work.size(); ++i)
-    if (!ours[i] && std::bit_cast<std::uint32_t>(work[i]) != kPoison)
-      return fmt::format("number {} outside of every range was written", i);
-  return {};
-}
-
 }  // namespace
 
 Settings settings_of(const Trial& trial) {
@@ -157,14 +142,21 @@ Settings settings_of(const Trial& trial) {
   return settings;
 }
 
-Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
+Result<Plan> plan_of(const Trial& trial) {
   auto network = resolve(trial.network);
   if (!network) return network.error();
   auto plan = make_plan(*network, trial.batch, PlanFor::training);
   if (!plan) return plan.error();
+  return with_guards(std::move(*plan));
+}
+
+Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
+  const auto plan = plan_of(trial);
+  if (!plan) return plan.error();
   Reference want(*plan, trial);
   const Net<double>& net = want.net;
   const std::int64_t numbers = trial.rows * net.input_size(), trained = plan->trained_end, all = plan->parameter_end;
+  const Settings settings = settings_of(trial);
   std::vector<float> samples, parameters(want.net.parameters(), want.net.parameters() + all), state0, state1;
   for (std::int64_t i = 0; i < numbers; ++i) samples.push_back(drawn(1, i));
   for (std::int64_t i = 0; i < trained; ++i) {
@@ -175,19 +167,28 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
 
   std::vector<std::int32_t> order(static_cast<std::size_t>(trial.rows));
   std::iota(order.begin(), order.end(), 0);
-  auto engine = Engine::create(std::move(device), *plan, settings_of(trial),
-                               {numbers, trial.rows * target_numbers(settings_of(trial), net.output_size()), trial.rows, 0});
+  auto engine = Engine::create(std::move(device), *plan, settings,
+                               {numbers, trial.rows * target_numbers(settings, net.output_size()), trial.rows, 0});
   if (!engine) return engine.error();
   Engine& e = **engine;
   const int states = state_arrays(trial.rule);
   const Update<float> update = numbers_of<float>(trial);
-  std::vector<float> work(static_cast<std::size_t>(e.program().sizes[static_cast<std::size_t>(Arena::work)])),
-      moved(static_cast<std::size_t>(all)), gradients(static_cast<std::size_t>(trained));
+  std::vector<float> work(static_cast<std::size_t>(e.device().size(Arena::work))), moved(static_cast<std::size_t>(all)),
+      gradients(static_cast<std::size_t>(trained));
+  const Program program = lower(*plan, settings);  // as it has to be: a test may have bent the engine's
+  Canaries canaries(program);
+  if (auto filled = canaries.fill(e.device()); !filled) return filled.error();
+  const auto put_parts = [&](Arena arena, std::span<const float> values) -> Result<void> {
+    for (const Parameter& p : plan->parameters)
+      if (const auto at = static_cast<std::size_t>(p.offset), size = static_cast<std::size_t>(p.size); at < values.size())
+        if (auto put = e.put<float>(arena, values.subspan(at, size), p.offset); !put) return put;
+    return {};
+  };
   for (const auto& done :
        {e.put<float>(Arena::samples, samples), e.put_targets(0, trial.rows, want.targets()),
-        e.put<std::int32_t>(Arena::order, order), e.put<float>(Arena::parameters, parameters),
-        states > 0 ? e.put<float>(Arena::state0, state0) : Result<void>(),
-        states > 1 ? e.put<float>(Arena::state1, state1) : Result<void>(), e.device().fill(Arena::work, kPoison)})
+        e.put<std::int32_t>(Arena::order, order), e.put<float>(Arena::loss_table, program.loss_table),
+        put_parts(Arena::parameters, parameters), states > 0 ? put_parts(Arena::state0, state0) : Result<void>(),
+        states > 1 ? put_parts(Arena::state1, state1) : Result<void>(), canaries.before(e.device())})
     if (!done) return done.error();
   const auto trained_once = e.train({0, 2, trial.rows}, {&update, 1}, true);
   if (!trained_once) return trained_once.error();
@@ -196,7 +197,9 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
 
   Verdict verdict;
   verdict.name = trial.name;
-  verdict.fault = trespass(e.program(), work);
+  auto trespass = canaries.trespass(e.device());
+  if (!trespass) return trespass.error();
+  verdict.fault = std::move(*trespass);
   const Distance distance(4 * longest_sum(*plan, trial.rows));
   for (std::size_t v = 0; v < plan->values.size(); ++v) {
     const auto count = static_cast<std::size_t>(trial.rows * plan->values[v].extent.size());
@@ -204,10 +207,10 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
       return std::span<const float>(work).subspan(static_cast<std::size_t>(place.offset), count);
     };
     const auto id = static_cast<ValueId>(v);
-    verdict.values = std::max(verdict.values, distance(part(e.program().values[v]), net.value(id)));
+    verdict.values = std::max(verdict.values, distance(part(program.values[v]), net.value(id)));
     if (plan->values[v].wants_gradient)
       verdict.gradients = std::max(
-          verdict.gradients, distance(part(e.program().gradients[v]),
+          verdict.gradients, distance(part(program.gradients[v]),
                                       want.net.output_gradient() - plan->values[static_cast<std::size_t>(plan->output)].offset +
                                           plan->values[v].offset));
   }
@@ -238,7 +241,8 @@ Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial) {
   }
   const StepRecord& record = (*trained_once)[0];
   verdict.loss = distance(std::span<const float>(&record.loss, 1), &want.sum.loss);
-  if (record.correct != want.sum.correct || std::abs(static_cast<double>(record.weight) - want.sum.weight) > 1e-4)
+  if (verdict.fault.empty() &&
+      (record.correct != want.sum.correct || std::abs(static_cast<double>(record.weight) - want.sum.weight) > 1e-4))
     verdict.fault = fmt::format("wanted {} hits of weight {}, got {} of {}", want.sum.correct, want.sum.weight, record.correct,
                                 record.weight);
   device = e.release();

@@ -33,9 +33,11 @@ struct Verdict {
 
 /// What the GPU's step of a trial is lowered with: canaries, and the seed of the step in double precision.
 [[nodiscard]] Settings settings_of(const Trial& trial);
+/// And from: guards between its parameters.
+[[nodiscard]] Result<Plan> plan_of(const Trial& trial);
 
-/// A training step on the GPU beside one in double precision with the reference kernels. Buffers start as NaN, and what lies
-/// between ranges has to stay so.
+/// A training step on the GPU beside one in double precision with the reference kernels. Every array has guards (canaries.h),
+/// what is written starts as NaN, and what is only read has to stay.
 [[nodiscard]] Result<Verdict> judge(std::unique_ptr<Device>& device, const Trial& trial);
 
 /// Small networks of ugly sizes that make every shader run in every mode.

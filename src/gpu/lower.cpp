@@ -27,7 +27,7 @@ Lowering::Lowering(const Plan& plan, const Settings& settings, Layout& layout, M
 
 Range Lowering::place(Use use, std::int64_t key, std::int64_t count, bool writes) {
   const Place at = layout_->take(use, key, count);
-  return {Arena::work, at.offset, at.size, writes};
+  return {Arena::work, at.offset, at.size, writes, 0, layout_->guard(at.size)};
 }
 
 Range Lowering::value(ValueId id, bool writes) { return place(Use::value, id, batch() * size(id), writes); }
@@ -39,7 +39,8 @@ Range Lowering::gradient_at(std::int64_t offset, ValueId id, bool writes) {
 Range Lowering::parameter(ParameterId id, Arena arena, bool writes) const {
   if (id < 0) return {};
   const Parameter& p = of_parameter(id);
-  return {arena, p.offset, whole_ranges(p.size), writes};
+  const std::int64_t size = divided(p.size, 4) * 4;  // moved four at a time
+  return {arena, p.offset, size, writes, 0, layout_->guard(size)};
 }
 
 Undo Lowering::undone_by(const Input& x) const {

@@ -21,7 +21,7 @@ struct Settings {
   double clip_norm = 0;
   std::uint64_t seed = 0;   ///< of dropout
   std::int64_t tables = 0;  ///< of bytes, for number i that of i % tables; 0: samples are floats
-  bool canaries = false;    ///< leave 64 numbers between the ranges of the arena `work` that nobody may touch
+  bool canaries = false;    ///< each range has a guard of 64 numbers or more; parameters, where the plan leaves them room
 };
 
 /// Numbers that a sample has in the arena `targets`.

@@ -28,6 +28,8 @@ class Layout {
   explicit Layout(bool canaries) : gap_(canaries ? kParameterAlignment : 0) {}
 
   enum class Use { value, gradient, winners, mask, pieces, pieces_back, saved, sums, clip };
+  /// What is nobody's behind a range of so many numbers.
+  [[nodiscard]] std::int64_t guard(std::int64_t count) const { return gap_ == 0 ? 0 : whole_ranges(count) - count + gap_; }
   Place take(Use use, std::int64_t key, std::int64_t count) {
     const auto [found, fresh] = places_.try_emplace({use, key}, Place{end_, count});
     if (fresh) end_ += whole_ranges(count) + gap_;

@@ -32,7 +32,7 @@ void add_linear(std::vector<Trial>& all) {
       trial("linear, sums in pieces", {1000}, {linear(40), act(Kind::relu), linear(700), act(Kind::relu), linear(10)}, 20));
   all.push_back(
       trial("linear, few rows", {300}, {linear(260), act(Kind::sigmoid), linear(270), act(Kind::sigmoid), linear(3)}, 7, 10));
-  all.push_back(trial("linear, no bias", {6}, {layer(Linear{5, false}), layer(Linear{3, false})}));
+  all.push_back(trial("linear, no bias", {6}, {layer(Linear{5, false}), act(Kind::identity), layer(Linear{3, false})}));
 }
 
 void add_convolutions(std::vector<Trial>& all) {

@@ -3,7 +3,11 @@
 
 namespace soma {
 
-Result<std::vector<Gpu>> gpus() { return Error{Error::Kind::unavailable, "unavailable: built without SOMA_GPU"}; }
+bool built_with_gpu() { return false; }
+
+Result<std::vector<Gpu>> gpus(std::vector<std::string>*) {
+  return Error{Error::Kind::unavailable, "unavailable: built without SOMA_GPU"};
+}
 
 Result<std::vector<GpuCheck>> check_gpu(std::string_view) {
   return Error{Error::Kind::unavailable, "unavailable: built without SOMA_GPU"};

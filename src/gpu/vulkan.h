@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct Instance {
   vk::raii::Context context;
   vk::raii::Instance instance{nullptr};
   std::vector<Found> found;
+  std::vector<std::string> refused;  // devices that lack something: "wanted …, got … of NAME"
 
   [[nodiscard]] static Result<std::unique_ptr<Instance>> open();
 };
@@ -39,12 +41,16 @@ std::span<const std::uint32_t> words_of(Shader shader);
 class VulkanDevice final : public Device {
  public:
   VulkanDevice(std::unique_ptr<Instance> instance, std::size_t number);
+  ~VulkanDevice() override { keep_cache(); }
+  VulkanDevice(const VulkanDevice&) = delete;
+  VulkanDevice& operator=(const VulkanDevice&) = delete;
 
   [[nodiscard]] const Gpu& about() const override { return about_; }
   [[nodiscard]] Result<void> allocate(const std::array<std::int64_t, kArenas>& numbers, bool snapshot) override;
   [[nodiscard]] Result<void> upload(Arena arena, std::int64_t offset, std::span<const std::byte> bytes) override;
   [[nodiscard]] Result<void> download(Arena arena, std::int64_t offset, std::span<std::byte> bytes) override;
   [[nodiscard]] Result<void> fill(Arena arena, std::uint32_t word) override;
+  [[nodiscard]] std::int64_t size(Arena which) const override { return arenas_[static_cast<std::size_t>(which)].bytes / 4; }
   [[nodiscard]] Result<std::size_t> load(std::span<const Dispatch> dispatches) override;
   [[nodiscard]] Mailbox& mailbox() override { return *static_cast<Mailbox*>(mailbox_map_); }
   [[nodiscard]] Result<void> run(const Recording& recording) override;
@@ -90,6 +96,9 @@ class VulkanDevice final : public Device {
     submit(*commands);
   }
   [[nodiscard]] vk::Pipeline pipeline(const Dispatch& dispatch);
+  [[nodiscard]] std::filesystem::path cache_file() const;
+  void open_cache();
+  void keep_cache() noexcept;
   void record(vk::raii::CommandBuffer& commands, const Recording& recording, vk::QueryPool times);
   void dispatch(vk::raii::CommandBuffer& commands, const Loaded& program, std::size_t i, std::int64_t step, std::int64_t rows);
 
@@ -103,6 +112,8 @@ class VulkanDevice final : public Device {
   vk::raii::Fence fence_{nullptr};
   vk::raii::DescriptorSetLayout bindings_{nullptr};
   vk::raii::PipelineLayout layout_{nullptr};
+  vk::raii::PipelineCache cache_{nullptr};
+  bool built_ = false;  // pipelines that the cache file may not have
   std::map<Shader, vk::raii::ShaderModule> modules_;
   std::map<std::pair<Shader, std::vector<std::uint32_t>>, vk::raii::Pipeline> pipelines_;
   std::array<Buffer, kArenas> arenas_;

@@ -60,13 +60,26 @@ std::optional<std::uint32_t> compute_family(const vk::raii::PhysicalDevice& devi
   return found;
 }
 
-/// What the shaders take for granted.
-bool fits(const vk::raii::PhysicalDevice& device) {
+/// What the shaders take for granted and a device lacks, in words: "" is nothing.
+std::string lacks(const vk::raii::PhysicalDevice& device) {
   const vk::PhysicalDeviceProperties properties = device.getProperties();
   const vk::PhysicalDeviceLimits& limits = properties.limits;
-  return properties.apiVersion >= VK_API_VERSION_1_2 && compute_family(device) && limits.maxComputeWorkGroupInvocations >= 256 &&
-         limits.maxComputeWorkGroupSize[0] >= 256 && limits.maxComputeSharedMemorySize >= 16384 &&
-         limits.maxPerStageDescriptorStorageBuffers >= kBindings && limits.minStorageBufferOffsetAlignment <= 256;
+  struct Need {
+    std::string_view what;
+    std::uint32_t wanted, got;
+  };
+  const std::uint32_t threads = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
+  for (const auto& [what, wanted, got] :
+       {Need{"threads in a workgroup", 256, threads}, Need{"bytes of shared memory", 16384, limits.maxComputeSharedMemorySize},
+        Need{"storage buffers in a shader", kBindings,
+             std::min(limits.maxPerStageDescriptorStorageBuffers, testing().storage_buffers)},
+        Need{"queue for computing", 1, compute_family(device) ? 1U : 0U}})
+    if (got < wanted)
+      return fmt::format("wanted {} {}, got {} of {}", wanted, what, got, std::string_view(properties.deviceName));
+  if (properties.apiVersion < VK_API_VERSION_1_2)
+    return fmt::format("wanted Vulkan 1.2, got {}.{} of {}", VK_API_VERSION_MAJOR(properties.apiVersion),
+                       VK_API_VERSION_MINOR(properties.apiVersion), std::string_view(properties.deviceName));
+  return {};
 }
 
 Gpu describe(const vk::raii::PhysicalDevice& device, std::size_t number) {
@@ -101,7 +114,9 @@ Result<std::unique_ptr<Instance>> Instance::open() {
     const vk::ApplicationInfo application("soma", 1, "soma", 1, VK_API_VERSION_1_2);
     made->instance = vk::raii::Instance(made->context, vk::InstanceCreateInfo({}, &application));
     for (vk::raii::PhysicalDevice& device : vk::raii::PhysicalDevices(made->instance))
-      if (fits(device)) {
+      if (std::string lack = lacks(device); !lack.empty()) {
+        made->refused.push_back(std::move(lack));
+      } else {
         Gpu about = describe(device, made->found.size());
         made->found.push_back({std::move(device), std::move(about)});
       }
@@ -118,6 +133,10 @@ Result<std::unique_ptr<Device>> Device::open(std::string_view wanted) {
   auto instance = Instance::open();
   if (!instance) return fail(instance.error().message);
   const std::vector<Found>& found = (*instance)->found;
+  const std::vector<std::string>& refused = (*instance)->refused;
+  const auto real = [](const Found& each) { return !each.about.software; };
+  if (!refused.empty() && (found.empty() || (wanted == "gpu" && std::none_of(found.begin(), found.end(), real))))
+    return fail(refused.front() + "; try a newer driver, or --device cpu");
   if (found.empty()) return fail("wanted a GPU, found none; try installing its driver, or --device cpu");
   std::optional<std::size_t> number;
   if (wanted == "gpu") {
@@ -167,15 +186,19 @@ VulkanDevice::VulkanDevice(std::unique_ptr<Instance> instance, std::size_t numbe
   staging_map_ = staging_.memory.mapMemory(0, VK_WHOLE_SIZE);
   mailbox_map_ = mailbox_.memory.mapMemory(0, VK_WHOLE_SIZE);
   new (mailbox_map_) Mailbox();
+  open_cache();
 }
 
 }  // namespace soma::gpu
 
 namespace soma {
 
-Result<std::vector<Gpu>> gpus() {
+bool built_with_gpu() { return true; }
+
+Result<std::vector<Gpu>> gpus(std::vector<std::string>* refused) {
   auto instance = gpu::Instance::open();
   if (!instance) return instance.error();
+  if (refused != nullptr) *refused = (*instance)->refused;
   std::vector<Gpu> all;
   for (const gpu::Found& each : (*instance)->found) all.push_back(each.about);
   return all;

@@ -30,7 +30,8 @@ vk::Pipeline VulkanDevice::pipeline(const Dispatch& dispatch) {
   const vk::SpecializationInfo constants(static_cast<std::uint32_t>(entries.size()), entries.data(),
                                          dispatch.constants.size() * 4, dispatch.constants.data());
   const vk::PipelineShaderStageCreateInfo stage({}, vk::ShaderStageFlagBits::eCompute, *module, "main", &constants);
-  made = vk::raii::Pipeline(device_, nullptr, vk::ComputePipelineCreateInfo({}, stage, *layout_));
+  made = vk::raii::Pipeline(device_, cache_, vk::ComputePipelineCreateInfo({}, stage, *layout_));
+  built_ = true;
   return *made;
 }
 
@@ -63,8 +64,9 @@ Result<std::size_t> VulkanDevice::load(std::span<const Dispatch> dispatches) {
         infos[b] = vk::DescriptorBufferInfo(*program.nothing.buffer, (i * kBindings + b) * kNothingBytes, kNothingBytes);
         if (b >= each.ranges.size() || each.ranges[b].size == 0) continue;
         const Range& range = each.ranges[b];
+        const std::int64_t bound = std::min(range.size + range.guard, arena(range.arena).bytes / 4 - range.offset);
         infos[b] = vk::DescriptorBufferInfo(*arena(range.arena).buffer, static_cast<vk::DeviceSize>(range.offset) * 4,
-                                            static_cast<vk::DeviceSize>(range.size) * 4);
+                                            static_cast<vk::DeviceSize>(bound) * 4);
       }
       device_.updateDescriptorSets(
           vk::WriteDescriptorSet(program.sets[i], 0, 0, kBindings, vk::DescriptorType::eStorageBuffer, nullptr, infos.data()),

@@ -162,8 +162,8 @@ bool Compiler::foldable(const Program::Step& step, const std::vector<Known>& out
     return value < 0 || extents_alone || program.values_[static_cast<std::size_t>(value)].known.value != nullptr;
   });
   if (!known) return false;
-  if (folded_ + bytes > kMostFolded) {
-    if (everything_) Site::refuse(fmt::format("at most {} bytes of values", kMostFolded), "more");
+  if (const std::size_t most = std::min(kMostFolded, source_.options.most_bytes); folded_ + bytes > most) {
+    if (everything_) Site::refuse(fmt::format("at most {} bytes of values", most), "more");
     return false;
   }
   return everything_ || bytes <= kMostAtOnce;

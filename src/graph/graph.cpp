@@ -193,7 +193,11 @@ Result<std::vector<TypedArray>> Graph::run(std::span<const TypedArray> given) {
     auto program = Program::compile(state_->source, inputs);
     if (!program) return program.error();
     programs.push_front(std::move(*program));
-    if (programs.size() > kMostPrograms) programs.pop_back();
+    std::size_t bytes = 0, kept = 0;
+    while (kept < std::min(programs.size(), kMostPrograms) &&
+           (bytes += programs[kept].memory()) <= state_->source.options.most_bytes)
+      ++kept;
+    programs.erase(programs.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(kept, 1)), programs.end());
     chosen = programs.begin();
   }
   state_->islands = chosen->islands();

@@ -14,7 +14,6 @@
 namespace soma {
 namespace {
 
-constexpr std::size_t kMostMemory = std::size_t{1} << 33;
 constexpr std::size_t kAlignment = 64;
 
 bool is_half(ElementType type) { return type == ElementType::f16 || type == ElementType::bf16; }
@@ -105,7 +104,8 @@ Result<Program> Program::compile(const Source& source, std::span<const TypedArra
     try {
       compiler.run();
       if (!everything && source.options.lower) Lowering(compiler.program, *source.model, source.options.threads).run();
-      if (const auto laid_out = compiler.program.lay_out(source.who); !laid_out) return laid_out.error();
+      if (const auto laid_out = compiler.program.lay_out(source.who, source.options.most_bytes); !laid_out)
+        return laid_out.error();
       return std::move(compiler.program);
     } catch (const Refusal& refusal) {
       return wrong(refusal.what);
@@ -116,7 +116,7 @@ Result<Program> Program::compile(const Source& source, std::span<const TypedArra
   return Error{Error::Kind::data, source.who + ": wanted a graph that can be compiled"};
 }
 
-Result<void> Program::lay_out(const std::string& who) {
+Result<void> Program::lay_out(const std::string& who, std::size_t most) {
   Blocks blocks;
   for (std::size_t i = 0; i < steps_.size(); ++i)
     for (const std::int64_t value : steps_[i].in)
@@ -137,9 +137,9 @@ Result<void> Program::lay_out(const std::string& who) {
       }
       value.last_read = std::max(value.last_read, static_cast<std::int64_t>(i));
       done[static_cast<std::size_t>(value.last_read)].push_back(out);
-      if (blocks.size() > kMostMemory)
-        return Error{Error::Kind::data, fmt::format("{}: wanted a graph that fits {} bytes, got one of {} and more", who,
-                                                    kMostMemory, blocks.size())};
+      if (blocks.size() > most)
+        return Error{Error::Kind::data,
+                     fmt::format("{}: wanted a graph that fits {} bytes, got one of {} and more", who, most, blocks.size())};
     }
     for (const std::int64_t each : done[i]) {
       const Value& value = values_[static_cast<std::size_t>(each)];

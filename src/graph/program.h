@@ -31,6 +31,8 @@ class Program {
   /// Whether the program is one for such inputs.
   [[nodiscard]] bool serves(std::span<const TypedArray> inputs) const;
   [[nodiscard]] Result<std::vector<TypedArray>> run(std::span<const TypedArray> inputs);
+  /// Bytes that it keeps for what lies between inputs and outputs.
+  [[nodiscard]] std::size_t memory() const { return memory_.size(); }
   /// How many of its steps are networks.
   [[nodiscard]] std::int64_t islands() const;
 
@@ -61,7 +63,7 @@ class Program {
 
   [[nodiscard]] void* data(std::int64_t value, std::span<const TypedArray> inputs);
   [[nodiscard]] Operand operand(std::int64_t value, std::span<const TypedArray> inputs);
-  [[nodiscard]] Result<void> lay_out(const std::string& who);
+  [[nodiscard]] Result<void> lay_out(const std::string& who, std::size_t most);
 
   std::string who_;
   std::deque<TypedArray> constants_;  // never moved: values point to them

@@ -43,7 +43,8 @@ constexpr std::array kExperiments = {
 std::vector<ExperimentInfo> experiments() {
   std::vector<ExperimentInfo> list;
   list.reserve(kExperiments.size());
-  for (const Experiment& each : kExperiments) list.push_back({each.name, each.question});
+  for (const Experiment& each : kExperiments)
+    if (each.run != &run_gpu || built_with_gpu()) list.push_back({each.name, each.question});
   return list;
 }
 

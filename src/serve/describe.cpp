@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "serve/graph_request.h"
 #include "serve/json_text.h"
 #include "serve/service.h"
 #include "soma/device.h"
@@ -70,6 +71,18 @@ void tensor(JsonWriter& json, std::string_view name, const Shape& sample, std::s
   json.close(']');
   if (!parameter.empty()) json.key("parameters").open('{').field(parameter, text).close('}');
   json.close('}');
+}
+
+/// The inputs or outputs of a graph: its own types and extents, -1 where it leaves one free.
+void ports(JsonWriter& json, std::string_view which, const std::vector<GraphPort>& all) {
+  json.key(which).open('[');
+  for (const GraphPort& port : all)
+    json.open('{')
+        .field("name", port.name)
+        .field("datatype", name_of(data_type_of(port.type)))
+        .list("shape", port.extents)
+        .close('}');
+  json.close(']');
 }
 
 /// What `write` writes, as text.
@@ -172,7 +185,14 @@ void describe_model(const ServedVersion& version, http::Exchange& exchange) {
   const ModelFace& face = version.face;
   JsonWriter json(exchange.reply);
   json.open('{').field("name", face.name).key("versions").open('[').value(face.version).close(']');
-  json.field("platform", "soma_onnx").key("inputs").open('[');
+  json.field("platform", "soma_onnx");
+  if (version.graph) {
+    ports(json, "inputs", version.graph->inputs());
+    ports(json, "outputs", version.graph->outputs());
+    json.close('}');
+    return send(exchange);
+  }
+  json.key("inputs").open('[');
   if (face.columns.empty())
     tensor(json, face.input_name, face.input);
   else
@@ -212,6 +232,22 @@ void describe_configuration(const Serving& serving, const ServedVersion& version
   };
   json.open('{').field("name", face.name).field("platform", "soma_onnx").field("backend", "soma");
   json.key("version_policy").open('{').key("latest").open('{').field("num_versions", 1).close('}').close('}');
+  if (version.graph) {
+    const auto sides = [&](std::string_view which, const std::vector<GraphPort>& all) {
+      json.key(which).open('[');
+      for (const GraphPort& port : all) {
+        const std::string_view type = name_of(data_type_of(port.type));
+        json.open('{').field("name", port.name).field("data_type", fmt::format("TYPE_{}", type == "BYTES" ? "STRING" : type));
+        json.list("dims", port.extents).close('}');
+      }
+      json.close(']');
+    };
+    json.field("max_batch_size", 0);  // shapes are whole
+    sides("input", version.graph->inputs());
+    sides("output", version.graph->outputs());
+    json.field("default_model_filename", "model.onnx").close('}');
+    return send(exchange);
+  }
   json.field("max_batch_size", serving.options.max_batch);
   side("input", face.input_name, face.input);
   side("output", face.output_name, {face.outputs});
@@ -275,7 +311,10 @@ void describe_status(Serving& serving, http::Exchange& exchange) {
     json.open('{').field("name", status.name).field("version", status.version).field("state", status.state);
     json.field("reason", status.reason);
     const auto served = table.find(status.name);
-    if (served != table.end() && served->second->face.version == status.version) {
+    if (served != table.end() && served->second->face.version == status.version && served->second->graph) {
+      ports(json, "inputs", served->second->graph->inputs());
+      ports(json, "outputs", served->second->graph->outputs());
+    } else if (served != table.end() && served->second->face.version == status.version) {
       json.list("input", served->second->face.input).field("outputs", served->second->face.outputs);
       const Model& model = served->second->model;
       json.field("task", word(model.task)).list("classes", model.class_names).list("targets", model.target_names);

@@ -13,7 +13,7 @@
 namespace soma {
 namespace {
 
-constexpr std::size_t kMostTensors = 16;
+constexpr std::size_t kMostTensors = 64;
 constexpr std::uint64_t kOpen = ~std::uint64_t{0};  // an extent that is not known yet
 
 /// Where in the request a value stands.
@@ -53,9 +53,10 @@ constexpr auto kKnown = std::to_array<Known>({{Place::request, "id"},
                                               {Place::output, "shared_memory_region", true, Parameter::text}});
 static_assert(kKnown.size() <= 32);
 
+template <class T>
 class Handler {
  public:
-  Handler(int depth, InferJson& request, Floats& values, JsonWords& words)
+  Handler(int depth, InferJson& request, std::pmr::vector<T>& values, JsonWords& words)
       : depth_limit_(depth), request_(request), values_(values), words_(words) {}
 
   std::string problem;
@@ -77,11 +78,13 @@ class Handler {
       case Place::request:
         return key_ == "parameters" ? enter(Place::parameters) : wants_no_object();
       case Place::inputs:
-        if (request_.inputs.size() == kMostTensors) return refuse("wanted one input, got many");
+        if (request_.inputs.size() == kMostTensors)
+          return refuse(fmt::format("wanted at most {} inputs, got many", kMostTensors));
         request_.inputs.emplace_back();
         return enter(Place::input);
       case Place::outputs:
-        if (request_.outputs.size() == kMostTensors) return refuse("wanted at most one output, got many");
+        if (request_.outputs.size() == kMostTensors)
+          return refuse(fmt::format("wanted at most {} outputs, got many", kMostTensors));
         request_.outputs.emplace_back();
         return enter(Place::output);
       case Place::input:
@@ -136,7 +139,7 @@ class Handler {
     return scalar("null", [] { return false; });
   }
   bool boolean(bool value) {
-    if (place() == Place::data) return leaf() && (input().booleans = true, values_.push_back(value ? 1.0F : 0.0F), true);
+    if (place() == Place::data) return leaf() && (input().booleans = true, values_.push_back(value ? T{1} : T{0}), true);
     if (place() == Place::parameters) {
       if (const Parameter wanted = parameter(); wanted != Parameter::none && wanted != Parameter::truth)
         return mistyped("true or false");
@@ -248,6 +251,7 @@ class Handler {
 
   bool begin_data() {
     input().first = values_.size();
+    input().first_word = words_.ends.size();
     level_ = 0;
     leaves_ = 0;
     counts_[0] = 0;
@@ -269,7 +273,8 @@ class Handler {
     if (extent != kOpen && extent != counts_[level_]) return ragged();
     extent = counts_[level_];
     if (level_ > 0) return --level_, true;
-    tensor.count = tensor.strings && !tensor.numbers && !tensor.booleans ? words_.ends.size() : values_.size() - tensor.first;
+    tensor.count = tensor.strings && !tensor.numbers && !tensor.booleans ? words_.ends.size() - tensor.first_word
+                                                                         : values_.size() - tensor.first;
     return true;
   }
 
@@ -279,8 +284,8 @@ class Handler {
       JsonTensor& tensor = input();
       tensor.numbers = true;
       if (written_as_fraction) take_fraction(tensor, value);
-      tensor.infinite |= !std::isfinite(static_cast<float>(value));
-      values_.push_back(static_cast<float>(value));
+      tensor.infinite |= !std::isfinite(static_cast<T>(value));
+      values_.push_back(static_cast<T>(value));
       return true;
     }
     if (place() == Place::shape)
@@ -321,7 +326,7 @@ class Handler {
 
   int depth_limit_;
   InferJson& request_;
-  Floats& values_;
+  std::pmr::vector<T>& values_;
   JsonWords& words_;
   std::array<Place, 64> stack_{};
   std::array<std::uint64_t, 64> counts_{};  // of the lists of "data" that are open
@@ -333,14 +338,19 @@ class Handler {
 
 }  // namespace
 
-Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, Floats& values, JsonWords& words) {
+template <class T>
+Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, std::pmr::vector<T>& values,
+                              JsonWords& words) {
   request = {};
   values.clear();
   words.clear();
-  Handler handler(depth, request, values, words);
+  Handler<T> handler(depth, request, values, words);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &handler))
     return Error{Error::Kind::data, "infer: " + one_line(handler.problem.empty() ? "malformed JSON" : handler.problem)};
   return {};
 }
+
+template Result<void> parse_infer_json(std::string_view, int, InferJson&, std::pmr::vector<float>&, JsonWords&);
+template Result<void> parse_infer_json(std::string_view, int, InferJson&, std::pmr::vector<double>&, JsonWords&);
 
 }  // namespace soma

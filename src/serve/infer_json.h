@@ -21,11 +21,11 @@ struct JsonTensor {
   bool has_data = false, has_shape = false, shared_memory = false;
   // What kinds of values "data" had; numbers and booleans follow each other in the call's `values`, strings in its `words`.
   bool numbers = false, booleans = false, strings = false, fractions = false;
-  std::int64_t least = 0;            ///< of the whole numbers, as far as they are below zero
-  std::uint64_t most = 0;            ///< of those above
-  bool beyond = false;               ///< a whole number that neither holds
-  bool infinite = false;             ///< a number that float32 cannot hold
-  std::size_t first = 0, count = 0;  ///< in `values`, or in `words` when all are strings
+  std::int64_t least = 0;                            ///< of the whole numbers, as far as they are below zero
+  std::uint64_t most = 0;                            ///< of those above
+  bool beyond = false;                               ///< a whole number that neither holds
+  bool infinite = false;                             ///< a number that the values' type cannot hold
+  std::size_t first = 0, first_word = 0, count = 0;  ///< in `values`, or in `words` when all are strings
 };
 
 /// Strings one after the other.
@@ -57,8 +57,10 @@ struct InferJson {
 };
 
 /// Strict JSON; unknown keys and parameters are passed over, known ones must be of their type and come once. All data goes to
-/// `values` or `words`, row-major; lists of one depth are all as long, and hold nothing but lists or nothing but values.
-[[nodiscard]] Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, Floats& values,
+/// `values` (float or double) or `words`, row-major, tensor after tensor; lists of one depth are all as long, and hold nothing
+/// but lists or nothing but values.
+template <class T>
+[[nodiscard]] Result<void> parse_infer_json(std::string_view text, int depth, InferJson& request, std::pmr::vector<T>& values,
                                             JsonWords& words);
 
 }  // namespace soma

@@ -69,5 +69,6 @@ void append_json(http::Buffer& body, std::string_view text) {
 void append_json(http::Buffer& body, float value) { std::isfinite(value) ? append_number(body, value) : body.append("null"); }
 void append_json(http::Buffer& body, double value) { std::isfinite(value) ? append_number(body, value) : body.append("null"); }
 void append_json(http::Buffer& body, std::int64_t value) { append_number(body, value); }
+void append_json(http::Buffer& body, std::uint64_t value) { append_number(body, value); }
 
 }  // namespace soma

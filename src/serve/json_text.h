@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "serve/slab.h"
 
@@ -16,6 +17,7 @@ void append_json(http::Buffer& body, std::string_view text);
 void append_json(http::Buffer& body, float value);
 void append_json(http::Buffer& body, double value);
 void append_json(http::Buffer& body, std::int64_t value);
+void append_json(http::Buffer& body, std::uint64_t value);
 
 /// Objects and arrays with their commas: write.open('{').field("a", 1).key("b").open('[').value(2).close(']').close('}').
 class JsonWriter {
@@ -49,7 +51,9 @@ class JsonWriter {
     return *this;
   }
   template <std::integral T>
-  requires(!std::same_as<T, bool>) JsonWriter& value(T number) { return put(static_cast<std::int64_t>(number)); }
+  requires(!std::same_as<T, bool>) JsonWriter& value(T number) {
+    return put(static_cast<std::conditional_t<std::unsigned_integral<T>, std::uint64_t, std::int64_t>>(number));
+  }
   template <class T>
   JsonWriter& field(std::string_view name, const T& what) {
     return key(name).value(what);

@@ -17,13 +17,15 @@
 #include "data/table_survey.h"
 #include "model/onnx_names.h"
 #include "nn/plan.h"
+#include "serve/graph_request.h"
 
 namespace soma {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr std::string_view kFile = "model.onnx";
-constexpr int kLoaderNice = 10;  // reading a new version never takes the processor from answering with the old one
+constexpr double kMostGraphBytes = 1 << 30;  // between inputs and outputs of a graph
+constexpr int kLoaderNice = 10;              // reading a new version never takes the processor from answering with the old one
 
 template <class... Args>
 Error wrong(fmt::format_string<Args...> format, Args&&... args) {
@@ -91,6 +93,24 @@ Result<void> warm_up(Engine& engine, std::int64_t values) {
   return {};
 }
 
+/// The same for a graph: inputs of zeros, 1 where the file leaves an extent free. Without a declared rank there is nothing to
+/// try.
+Result<void> warm_up(Graph& graph) {
+  std::vector<TypedArray> blank;
+  for (const GraphPort& port : graph.inputs()) {
+    if (!port.ranked) return {};
+    TypedArray& array = blank.emplace_back(TypedArray{port.type, port.extents, {}, {}});
+    std::replace(array.extents.begin(), array.extents.end(), std::int64_t{-1}, std::int64_t{1});
+    const auto count = static_cast<std::size_t>(elements(array.extents));
+    if (port.type == ElementType::string)
+      array.strings.resize(count);
+    else
+      array.bytes.resize(count * size_of(data_type_of(port.type)));
+  }
+  const auto made = graph.run(blank);
+  return made ? Result<void>() : made.error();
+}
+
 }  // namespace
 
 Repository::Repository(fs::path source, int threads, std::int64_t max_batch, double room, Changed changed, Reading reading,
@@ -152,16 +172,45 @@ Result<std::map<std::string, Repository::Found>> Repository::scan() const {
   return found;
 }
 
-/// Whether so many bytes more fit beside what is served.
+/// Bytes for models beside what is served.
+double Repository::room_left() const {
+  double left = room_;
+  for (const auto& [name, version] : table()) left -= version->memory;
+  return left;
+}
+
+/// Whether so many bytes more fit there.
 Result<void> Repository::check_room(const fs::path& file, double bytes) const {
-  double taken = 0;
-  for (const auto& [name, version] : table()) taken += version->memory;
-  if (bytes <= room_ - taken) return {};
+  const double left = room_left();
+  if (bytes <= left) return {};
   constexpr double kMegabyte = 1e6;
   return wrong(
       "{}: wanted {:.1f} MB for it on {} threads, got {:.1f} MB left for models; try fewer --threads, a smaller --max-batch or "
       "--max-memory",
-      file.string(), bytes / kMegabyte, threads_, std::max(0.0, room_ - taken) / kMegabyte);
+      file.string(), bytes / kMegabyte, threads_, std::max(0.0, left) / kMegabyte);
+}
+
+/// A file whose operators are known and are no list of layers. What a run needs is known when it comes: it may take a quarter of
+/// the room that is left. Fails as unavailable where there is no room, otherwise as Graph::read does.
+Result<std::shared_ptr<ServedVersion>> Repository::make_graph(const fs::path& file) {
+  auto version = std::make_shared<ServedVersion>();
+  const auto most = static_cast<std::size_t>(std::min(std::max(0.0, room_left() / 4), kMostGraphBytes));
+  auto graph = Graph::read(file, trust_, {.most_bytes = most});
+  if (!graph) return graph.error();
+  std::error_code unknown;
+  const auto size = fs::file_size(file, unknown);
+  version->memory = (unknown ? 0.0 : static_cast<double>(size)) + 2 * static_cast<double>(most);  // and the outputs
+  if (const auto fits = check_room(file, version->memory); !fits) return Error{Error::Kind::unavailable, fits.error().message};
+  if (!reading_.preprocess.empty() || !reading_.classes.empty())
+    return Error{
+        Error::Kind::unavailable,
+        fmt::format("serve: {}: wanted a list of layers for --preprocess and --classes, got a graph, which takes tensors "
+                    "as they are",
+                    file.string())};
+  version->graph = std::make_unique<Graph>(std::move(*graph));
+  if (const auto warm = warm_up(*version->graph); !warm)
+    tell_(fmt::format("serve: {}: blank inputs were refused, others may not be: {}", file.string(), warm.error().message));
+  return version;
 }
 
 Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name, const std::string& version_name,
@@ -173,6 +222,13 @@ Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name,
     if (const auto fits = check_room(file, static_cast<double>(size)); !fits) return fits.error();
   TensorNames names;
   Result<Model> model = read_onnx(file, trust_, names);
+  if (!model && model.error().kind == Error::Kind::data) {
+    auto graph = make_graph(file);
+    if (!graph) return graph.error().kind == Error::Kind::unavailable ? graph.error() : model.error();
+    (*graph)->face.name = name.empty() ? clean(file.stem().string()) : name;
+    (*graph)->face.version = version_name;
+    return graph;
+  }
   if (!model) return model.error();
   if (const auto applied = apply(reading_, *model); !applied) return applied.error();
   auto version = std::make_shared<ServedVersion>();

@@ -20,15 +20,17 @@
 #include "serve/engine.h"
 #include "serve/infer_request.h"
 #include "soma/error.h"
+#include "soma/graph.h"
 #include "soma/model.h"
 #include "soma/reading.h"
 
 namespace soma {
 
-/// One version of a model, warm, with an engine for each thread.
+/// One version of a model, warm, with an engine for each thread; or a graph, of whose face nothing but the names counts.
 struct ServedVersion {
   ModelFace face;
-  Model model;  ///< without its parameters: the engines have them
+  Model model;                   ///< without its parameters: the engines have them
+  std::unique_ptr<Graph> graph;  ///< of what is no list of layers; run by one thread
   std::int64_t parameters = 0;
   double memory = 0;  ///< bytes that its engines take
   std::vector<std::unique_ptr<Engine>> engines;
@@ -104,6 +106,8 @@ class Repository {
   Result<void> bring_up(const std::string& name, const Found& found);
   Result<void> bring_up(const std::string& name, const std::string& version, const std::filesystem::path& file,
                         const std::string& problem);
+  [[nodiscard]] Result<std::shared_ptr<ServedVersion>> make_graph(const std::filesystem::path& file);
+  [[nodiscard]] double room_left() const;
   [[nodiscard]] Result<void> check_room(const std::filesystem::path& file, double bytes) const;
   void forget_gone();
   Result<void> load_now(const std::optional<std::string>& only);

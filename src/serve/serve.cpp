@@ -52,6 +52,7 @@ struct InferenceServer::State {
   ~State() {
     serving.repository.stop();
     serving.aside.stop();
+    serving.graphs.stop();
     serving.server.reset();  // joins the threads, whose services point into the rest
   }
   Serving serving;
@@ -134,7 +135,10 @@ std::vector<std::string> InferenceServer::models() const {
   const ServedTable table = state_->serving.repository.table();
   for (const ModelStatus& status : state_->serving.repository.index()) {
     const auto served = table.find(status.name);
-    if (served != table.end() && status.state == "READY")
+    if (served != table.end() && status.state == "READY" && served->second->graph)
+      lines.push_back(fmt::format("{} version {}: a graph of {} inputs and {} outputs", status.name, status.version,
+                                  served->second->graph->inputs().size(), served->second->graph->outputs().size()));
+    else if (served != table.end() && status.state == "READY")
       lines.push_back(fmt::format("{} version {}: {} → {} {}", status.name, status.version, to_string(served->second->face.input),
                                   served->second->face.outputs, served->second->face.labels.empty() ? "outputs" : "classes"));
     else

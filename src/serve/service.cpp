@@ -73,7 +73,7 @@ void Service::use(const ServedTable& table) {
     auto here = std::make_shared<ServedHere>();
     here->version = version;
     here->counters = version->statistics->threads[thread].get();
-    here->batcher = std::make_shared<Batcher>(*version->engines[thread], *here->counters, loop_, options);
+    if (!version->graph) here->batcher = std::make_shared<Batcher>(*version->engines[thread], *here->counters, loop_, options);
     models[name] = std::move(here);
   }
   models_ = std::move(models);
@@ -141,7 +141,8 @@ void Service::on_answered(const http::Exchange& exchange, int status) {
 
 void Service::on_tick() {
   if (thread_ == 0) sample_load(serving_);
-  for (const auto& [name, model] : models_) model->batcher->wake();
+  for (const auto& [name, model] : models_)
+    if (model->batcher) model->batcher->wake();
   log_.flush();
 }
 

@@ -42,6 +42,7 @@ struct Serving {
   http::Budget budget;
   http::BudgetMemory memory{budget};
   http::Aside aside{&budget};
+  http::Aside graphs{&budget};  ///< what is no list of layers is computed there, one request after the other
   LogQueue log;
   std::vector<std::string> hosts;  ///< the Host fields that are answered, without port; none = any
   std::string default_model;       ///< the model of POST /, chosen at the start for ever; "" = the one of a single file
@@ -59,7 +60,7 @@ struct Serving {
 /// A model version as one thread uses it.
 struct ServedHere {
   std::shared_ptr<ServedVersion> version;
-  std::shared_ptr<Batcher> batcher;
+  std::shared_ptr<Batcher> batcher;  // none for a graph
   ModelCounters* counters = nullptr;
 };
 
@@ -104,6 +105,8 @@ class Service final : public http::Application {
   /// Runs `work` here, or where it takes `long_` beside this thread; then `then` here. What either throws ends the connection.
   template <class Work, class Then>
   void apart(Call& call, bool long_, Work work, Then then);
+  template <class Work, class Then>
+  void beside(http::Aside& aside, Call& call, Work work, Then then);
   /// What the body holds, as POST / takes it: into call.samples, layout and count.
   Result<void> read_samples(Call& call);
   /// What the body of an inference request holds: the same.
@@ -113,6 +116,10 @@ class Service final : public http::Application {
   void finish(Call& call, Job::Outcome outcome) noexcept;
   void finish_plain(Call& call);
   void finish_infer(Call& call);
+  void finish_written(Call& call);
+  void infer_graph(Call& call);
+  /// Sends that a graph takes nothing but tensors; false: it is none.
+  bool is_graph(http::Exchange& exchange, const ServedHere& model);
 
   Serving& serving_;
   std::shared_ptr<ServedHere> here_;  // see version()
@@ -125,6 +132,7 @@ class Service final : public http::Application {
   std::shared_ptr<ServedHere> default_;       // the model of POST /
   std::vector<std::unique_ptr<Call>> calls_;  // all of them
   std::vector<Call*> free_;
+  std::size_t graph_calls_ = 0;  // that wait or run
   Prediction prediction_;
 };
 

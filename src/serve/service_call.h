@@ -28,6 +28,7 @@ struct Service::Call : Job {
   std::exception_ptr thrown;
   Result<void> read;
   Result<std::size_t> written = std::size_t{0};
+  std::chrono::nanoseconds run_time{0};  // of a graph
 };
 
 }  // namespace soma

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "serve/graph_answer.h"
 #include "serve/plain_answer.h"
 #include "serve/service_call.h"
 
@@ -80,7 +81,12 @@ void Service::guarded(Call& call, Part&& part) {
 template <class Work, class Then>
 void Service::apart(Call& call, bool long_, Work work, Then then) {
   if (!long_) return work(), then();
-  serving_.aside.run(
+  beside(serving_.aside, call, std::move(work), std::move(then));
+}
+
+template <class Work, class Then>
+void Service::beside(http::Aside& aside, Call& call, Work work, Then then) {
+  aside.run(
       loop_,
       [&call, work] {
         call.thrown = nullptr;
@@ -111,6 +117,7 @@ void Service::refuse(Call& call, const Error& error) {
 
 void Service::answer_plain(http::Exchange& exchange) {
   if (!default_) return send_error(exchange, 503, "serve: no model is loaded", "Retry-After: 1\r\n");
+  if (is_graph(exchange, *default_)) return;
   Call& call = take_call(exchange, default_);
   call.kind = Call::Kind::plain;
   guarded(call, [&] {
@@ -121,6 +128,7 @@ void Service::answer_plain(http::Exchange& exchange) {
 }
 
 void Service::activations(http::Exchange& exchange) {
+  if (is_graph(exchange, *here_)) return;
   Call& call = take_call(exchange, here_);
   guarded(call, [&] {
     apart(
@@ -147,6 +155,7 @@ void Service::infer(http::Exchange& exchange) {
   Call& call = take_call(exchange, here_);
   call.kind = Call::Kind::infer;
   guarded(call, [&] {
+    if (call.model->version->graph) return infer_graph(call);
     apart(
         call, exchange.body.size() > kSoonRead, [this, &call] { call.read = read_infer(call); },
         [this, &call] { call.read ? submit(call) : refuse(call, call.read.error()); });
@@ -184,6 +193,55 @@ void Service::finish(Call& call, Job::Outcome outcome) noexcept {
     if (call.model) give_back(call);
     exchange.fail();
   }
+}
+
+bool Service::is_graph(http::Exchange& exchange, const ServedHere& model) {
+  if (!model.version->graph) return false;
+  send_error(exchange, 400,
+             fmt::format("serve: model '{0}' is a graph, which takes tensors; try POST /v2/models/{0}/infer, whose inputs "
+                         "GET /v2/models/{0} names",
+                         model.version->face.name));
+  return true;
+}
+
+/// Read, computed and written beside, in one piece: what a graph takes is known to nobody in advance.
+void Service::infer_graph(Call& call) {
+  const std::size_t most = std::max<std::size_t>(1, serving_.options.max_queue / static_cast<std::size_t>(serving_.threads));
+  http::Exchange& asked = *call.exchange;
+  if (graph_calls_ == most) {
+    call.model->counters->failure.add(http::Clock::now() - asked.arrived);
+    give_back(call);
+    return send_error(asked, 503, "serve: too many requests wait for this model; try again later", "Retry-After: 1\r\n");
+  }
+  call.deadline = asked.arrived + std::chrono::microseconds(serving_.options.timeout);
+  asked.reply.start_again(serving_.aside.slabs);
+  beside(
+      serving_.graphs, call,
+      [this, &call] {
+        const http::Exchange& exchange = *call.exchange;
+        const ServedVersion& version = *call.model->version;
+        call.run_time = {};
+        if (http::Clock::now() > call.deadline)
+          return void(call.written = Error{Error::Kind::unavailable,
+                                           "serve: the request's time was over before its turn came; try again later"});
+        const auto request = read_graph_request(exchange.body, exchange.head.inference_header_length, *version.graph,
+                                                InferLimits().depth, &serving_.memory, serving_.budget);
+        if (!request) return void(call.written = request.error());
+        const auto began = http::Clock::now();
+        const auto made = version.graph->run(request->inputs);
+        call.run_time = http::Clock::now() - began;
+        call.written = made ? write_graph_answer(*request, version.face.name, version.face.version, *version.graph, *made,
+                                                 call.exchange->reply)
+                            : made.error();
+      },
+      [this, &call] {
+        --graph_calls_;
+        ModelCounters& counters = *call.model->counters;
+        counters.infer.add(call.run_time);
+        counters.inference_time.observe(call.run_time);
+        finish_written(call);
+      });
+  ++graph_calls_;
 }
 
 void Service::change(http::Exchange& exchange, bool load) {
@@ -242,18 +300,23 @@ void Service::finish_infer(Call& call) {
       call, long_,
       [&call] { call.written = write_infer_answer(call.request, call.model->version->face, call.outputs, call.exchange->reply); },
       [this, &call, began] {
-        http::Exchange& exchange = *call.exchange;
-        ModelCounters& counters = *call.model->counters;
-        const auto ended = http::Clock::now();
-        const Result<std::size_t> json = std::move(call.written);
-        counters.output.add(ended - began);
-        (json ? counters.success : counters.failure).add(ended - exchange.arrived);
-        counters.request_time.observe(ended - exchange.arrived);
-        give_back(call);
-        if (!json) return send_error(exchange, 400, json.error().message);
-        if (*json == 0) return exchange.send(200, "application/json");
-        exchange.send(200, "application/octet-stream", fmt::format("Inference-Header-Content-Length: {}\r\n", *json));
+        call.model->counters->output.add(http::Clock::now() - began);
+        finish_written(call);
       });
+}
+
+/// Sends what was written, or why there is nothing.
+void Service::finish_written(Call& call) {
+  http::Exchange& exchange = *call.exchange;
+  ModelCounters& counters = *call.model->counters;
+  const auto time = http::Clock::now() - exchange.arrived;
+  const Result<std::size_t> json = std::move(call.written);
+  (json ? counters.success : counters.failure).add(time);
+  counters.request_time.observe(time);
+  give_back(call);
+  if (!json) return send_error(exchange, json.error().kind == Error::Kind::unavailable ? 504 : 400, json.error().message);
+  if (*json == 0) return exchange.send(200, "application/json");
+  exchange.send(200, "application/octet-stream", fmt::format("Inference-Header-Content-Length: {}\r\n", *json));
 }
 
 }  // namespace soma

@@ -160,6 +160,13 @@ Result<void> check_names(const Config& config, const Dataset& train) {
   return bad(train.label_name) ? refuse("the label's name", train.label_name) : Result<void>();
 }
 
+/// What was said of a part and not of the training part.
+void add_notes(RunData& data, const Dataset& part, std::string_view name) {
+  const auto& said = data.train.notes;
+  for (const std::string& note : part.notes)
+    if (std::find(said.begin(), said.end(), note) == said.end()) data.notes.push_back(fmt::format("{}: {}", name, note));
+}
+
 }  // namespace
 
 Result<RunData> load_run_data(const Config& config) {
@@ -209,6 +216,8 @@ Result<RunData> load_run_data(const Config& config) {
   data.preprocess = std::move(*preprocess);
   standardise_values(data);
   data.notes = data.train.notes;
+  add_notes(data, data.test, "test");
+  if (data.validation) add_notes(data, *data.validation, "validation");
   return data;
 }
 

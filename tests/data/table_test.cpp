@@ -93,7 +93,8 @@ TEST(Table, WrongFieldCountHasItsPlace) {
 }
 
 TEST(Table, AWordAmongNumbersHasItsPlace) {
-  EXPECT_EQ(message(table("a,b,c\n1,2,x\n3,oops,y\n4,5,x\n")), "t.csv:3:3: column 'b': wanted a number, got 'oops'");
+  EXPECT_EQ(message(table("a,b,c\n1,2,x\n3,oops,y\n4,5,x\n")),
+            "t.csv:3:3: column 'b': wanted a number, got 'oops'; --set 'data.missing=[\"oops\"]' where it stands for no value");
   DataOptions whole;
   whole.missing_cells = false;
   EXPECT_EQ(message(table("a,b,c\n1,2,x\n3,,y\n4,5,x\n", whole)), "t.csv:3:3: column 'b': wanted a number, got an empty cell");
@@ -201,6 +202,7 @@ TEST(Table, DialectsReadAlike) {
                         "# x y label\n1.5 -2.25 no\n2.5 3 yes\n",
                         "x,y,label\r1.5,-2.25,no\r2.5,3,yes\r",
                         "# made by hand\nx,y,label\n1.5,-2.25,no\n2.5,3,yes\n",
+                        "x,y,label\n\"1,5\",\"-2,25\",no\n\"2,5\",3,yes\n",
                         "'x','y','label'\n1.5,-2.25,'no'\n2.5,3,'yes'\n"};
   for (const char* text : same) {
     const Result<Dataset> data = table(text);
@@ -298,6 +300,10 @@ TEST(Table, MissingCells) {
 
 TEST(Table, WrittenNumbers) {
   EXPECT_THAT(table("x,label\n\"1,300\",a\n\"1,301\",b\n999,a\n")->floats, ElementsAre(1300, 1301, 999));
+  EXPECT_THAT(table("x,label\n1 300,a\n12 345 678,b\n999,a\n")->floats, ElementsAre(1300, 12345678, 999));
+  EXPECT_THAT(table("x,label\n1'300.5,a\n2,b\n")->floats, ElementsAre(1300.5F, 2));
+  EXPECT_THAT(table("x;label\n1\u00a0300,5;a\n2,25;b\n")->floats, ElementsAre(1300.5F, 2.25F));
+  EXPECT_THAT(message(table("x,label\n1 30,a\n1 301,b\n")), HasSubstr("wanted a number, got '1 30'"));
   EXPECT_THAT(table("x,label\n5%,a\n7.5%,b\n")->floats, ElementsAre(5, 7.5F));
   EXPECT_THAT(message(table("x,label\n5%,a\n7,b\n")), HasSubstr("1 with % and 1 without"));
   EXPECT_THAT(table("x,label\n1e-400,a\n1,b\n")->floats, ElementsAre(0, 1));
@@ -331,6 +337,37 @@ TEST(Table, ColumnsThatSayNothingAreLeftOut) {
   model.columns = dated->columns;
   model.labelled = false;
   EXPECT_EQ(table("x,when\n3,2024-02-29 12:30\n", model)->floats, (std::vector<float>{2024, 2, 3, 12.5F, 3}));
+}
+
+TEST(Table, AWordAmongNumbersIsSaid) {
+  std::string fractions = "x,z,label\n", whole = fractions;
+  for (int i = 0; i < 20; ++i) {
+    fractions += fmt::format("{},1,{}\n", i % 3 == 0 ? fmt::format("{}.5", i) : "none", i % 2 == 0 ? "a" : "b");
+    whole += fmt::format("{},1,{}\n", i % 3 == 0 ? fmt::format("{}", i) : "other", i % 2 == 0 ? "a" : "b");
+  }
+  EXPECT_THAT(message(table(fractions)), HasSubstr("column 'x': wanted a number, got 'none'; --set 'data.missing=[\"none\"]'"));
+  EXPECT_THAT(table(whole)->notes, ElementsAre(HasSubstr("column 'x': 7 numbers among 13 words, read as words too")));
+}
+
+TEST(Table, WordsThatTrainingNeverShowedAreCounted) {
+  DataOptions model;
+  model.columns = {{"colour", {"blue", "red"}}, {"x", {}}};
+  model.class_names = {"a", "b"};
+  const Result<Dataset> data = table("colour,x,label\nred,1,a\nRed,2,b\nplum,3,a\n", model);
+  ASSERT_TRUE(data.ok()) << message(data);
+  EXPECT_THAT(data->floats, ElementsAre(1, 1, -1, 2, -1, 3));
+  EXPECT_THAT(data->notes, ElementsAre("column 'colour': 2 of 3 cells hold words that training never showed, such as 'Red'"));
+}
+
+TEST(Table, AColumnThatMayBeTheLabelIsSaid) {
+  std::string text = "species,x,z\n", without;
+  for (int i = 0; i < 20; ++i) without += fmt::format("{},{}.5,{}.25\n", i % 2 == 0 ? "pear" : "apple", i, 3 * i);
+  text += without;
+  EXPECT_THAT(table(text)->notes, testing::Contains("'z' is learned because it stands last; for classes say --label species"));
+  EXPECT_THAT(table(without)->notes, testing::Contains("'2' is learned because it stands last; for classes say --label 0"));
+  DataOptions named;
+  named.label = "z";
+  EXPECT_THAT(table(text, named)->notes, testing::Each(testing::Not(HasSubstr("stands last"))));
 }
 
 TEST(Table, NearTimestampsStayApart) {

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
+#include <variant>
 
 #include "gpu/barriers.h"
 #include "gpu/judge.h"
 #include "nn/cases.h"
+#include "soma/words.h"
 
 namespace soma::gpu {
 namespace {
@@ -51,6 +54,37 @@ TEST(Lower, RangesLieInTheirArenasAndBeginWhereAGpuLetsThem) {
           EXPECT_LE(range.offset + range.size, program.sizes[static_cast<std::size_t>(range.arena)]) << name_of(dispatch.shader);
         }
       }
+}
+
+// What a step can be made of, by the lists that say what there is: who adds to one of them adds a trial.
+TEST(Trials, RunEveryShaderLayerStepActivationLossAndUpdateRule) {
+  const auto is_below = [](std::size_t end) {
+    std::set<std::size_t> all;
+    for (std::size_t i = 0; i < end; ++i) all.insert(all.end(), i);
+    return all;
+  };
+  std::set<std::size_t> shaders, layers, steps, activations, losses, rules, pools;
+  for (const Trial& trial : trials()) {
+    const Plan plan = plan_of(trial).value();
+    for (const Dispatch& each : lower(plan, settings_of(trial)).last_step) shaders.insert(static_cast<std::size_t>(each.shader));
+    for (const Step& step : plan.steps) steps.insert(step.kind.index());
+    for (const Node& node : trial.network.nodes) {
+      layers.insert(node.layer.index());
+      if (const auto* f = std::get_if<Activation>(&node.layer)) activations.insert(static_cast<std::size_t>(f->kind));
+      if (const auto* pool = std::get_if<Pool>(&node.layer)) pools.insert(static_cast<std::size_t>(pool->kind));
+    }
+    losses.insert(static_cast<std::size_t>(trial.loss.kind));
+    rules.insert(static_cast<std::size_t>(trial.rule));
+  }
+#define SOMA_COUNT(name) +1
+  EXPECT_EQ(shaders, is_below(0 SOMA_SHADERS(SOMA_COUNT)));
+#undef SOMA_COUNT
+  EXPECT_EQ(layers, is_below(std::variant_size_v<Layer>));
+  EXPECT_EQ(steps, is_below(std::variant_size_v<StepKind>));
+  EXPECT_EQ(activations, is_below(kActivationWords.size()));
+  EXPECT_EQ(pools, is_below(2));
+  EXPECT_EQ(losses, is_below(kLossWords.size() - 1));  // "auto" is one of the others by then
+  EXPECT_EQ(rules, is_below(static_cast<std::size_t>(UpdateRule::nadam) + 1));
 }
 
 // Three steps in a row, as they are recorded. Within a group no dispatch touches what another one writes; and a barrier left out

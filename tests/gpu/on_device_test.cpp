@@ -8,13 +8,16 @@
 #include <filesystem>
 
 #include "gpu/engine.h"
+#include "soma/device.h"
 #include "soma/words.h"
 #include "train/small_run.h"
 
 namespace soma {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 Config on_gpu() {
   Config config = small_config();
@@ -225,6 +228,22 @@ TEST_F(OnDevice, SaysThatThereIsNoDriver) {
   EXPECT_EQ(refused("cpu"), "");
   ::setenv("VK_ICD_FILENAMES", kept.c_str(), 1);
   ::unsetenv("VK_DRIVER_FILES");
+}
+
+// A driver that gives a shader fewer buffers than it reads and writes, where every other limit is Mesa's own.
+TEST_F(OnDevice, GpuThatLacksSomethingIsRefusedByName) {
+  gpu::testing().storage_buffers = 8;
+  for (const std::string device : {"gpu", "gpu:0"}) {
+    const std::string message = refused(device);
+    EXPECT_THAT(message, StartsWith("--device " + device + ": wanted 11 storage buffers in a shader, got 8 of llvmpipe"));
+    EXPECT_THAT(message, EndsWith("; try a newer driver, or --device cpu"));
+  }
+  std::vector<std::string> why;
+  EXPECT_TRUE(gpus(&why).value().empty());
+  ASSERT_EQ(why.size(), 1);
+  EXPECT_THAT(why.front(), StartsWith("wanted 11 storage buffers in a shader, got 8 of llvmpipe"));
+  gpu::testing().storage_buffers = 11;
+  EXPECT_EQ(refused("gpu:0"), "");
 }
 
 TEST_F(OnDevice, TooLittleMemorySaysHowMuchIsFree) {

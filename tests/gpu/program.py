@@ -81,6 +81,9 @@ if arguments and shutil.which("ccache"):
     refuses("built without, devices --check", "unavailable: built without SOMA_GPU", without, "devices", "--check")
     done = run(without, "devices")
     check("built without, devices", done.returncode == 0 and done.stdout.endswith("no gpu: unavailable: built without SOMA_GPU\n"), done)
+    offered = [word for arguments in (["train", "--help"], ["devices", "--help"], ["lab", "list"])
+               for word in run(without, *arguments).stdout.lower().split() if "gpu" in word]
+    check("built without, no help offers a GPU", not offered and "--device" in run(soma, "train", "--help").stdout, offered)
     check("built without, it trains", run(without, *small).returncode == 0)
     sizes, libraries = [], []
     for program in (soma, without):

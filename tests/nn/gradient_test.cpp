@@ -2,14 +2,24 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <ostream>
+#include <string>
 
 #include "core/random.h"
 #include "nn/cases.h"
 #include "nn/init.h"
 #include "nn/loss.h"
 #include "nn/net.h"
+#include "soma/words.h"
 
 namespace soma {
+
+/// The name that ctest gives a test of this loss: the same in every build, where the bytes of a LossConfig hold addresses.
+static void PrintTo(const LossConfig& loss, std::ostream* out) {
+  *out << word(loss.kind) << (loss.label_smoothing > 0 ? " smoothed by " + std::to_string(loss.label_smoothing) : "")
+       << (loss.class_weights.empty() ? "" : " weighted") << (loss.codes.empty() ? "" : " of codes");
+}
+
 namespace {
 
 constexpr std::uint32_t kNumbers = stream(Stream::test);

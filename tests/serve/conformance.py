@@ -1,5 +1,6 @@
 # tritonclient (sync, async, aio), KServe's REST client and the protocol's schema against a running server → agreement, or exit 1.
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -252,6 +253,42 @@ class OpenInference(unittest.TestCase):
         with self.assertRaises(ApiError) as refused:
             client.read_model_metadata("nothing")
         self.assertEqual(refused.exception.status_code, 404)
+
+
+# a, b float32 [n, 2], ids int64 [n, 1], words string [w] → y = (a + b) · ids, twice = ids + ids, same = words, q = a / b.
+GRAPH = (
+    "CAg6tAIKDgoBYQoBYhIBcyIDQWRkChkKA2lkcxIBZiIEQ2FzdCoJCgJ0bxgBoAECCg4KAXMKAWYSAXkiA011bAoWCgNpZHMKA2lkcxIFdHdpY2UiA0FkZA"
+    "oXCgV3b3JkcxIEc2FtZSIISWRlbnRpdHkKDgoBYQoBYhIBcSIDRGl2EgFnWhQKAWESDwoNCAESCQoDEgFuCgIIAloUCgFiEg8KDQgBEgkKAxIBbgoCCAJa"
+    "FgoDaWRzEg8KDQgHEgkKAxIBbgoCCAFaFAoFd29yZHMSCwoJCAgSBQoDEgF3YhQKAXkSDwoNCAESCQoDEgFuCgIIAmIYCgV0d2ljZRIPCg0IBxIJCgMSAW"
+    "4KAggBYhMKBHNhbWUSCwoJCAgSBQoDEgF3YhQKAXESDwoNCAESCQoDEgFuCgIIAkIECgAQDQ==")
+
+
+class SeveralTensors(unittest.TestCase):
+    """A graph that is no list of layers: its own names, types and shapes."""
+
+    def test_tritons_client(self):
+        directory = os.path.join(scratch.name, "graphs", "several", "1")
+        os.makedirs(directory)
+        with open(os.path.join(directory, "model.onnx"), "wb") as file:
+            file.write(base64.b64decode(GRAPH))
+        served = Server(os.path.dirname(os.path.dirname(directory)))
+        values = {"a": np.float32([[1, 2.5], [-3, 0]]), "b": np.float32([[4, 8], [1, 2]]), "ids": np.int64([[7], [-2]]),
+                  "words": np.array(["über", "b"], dtype=object)}
+        kinds = {"a": "FP32", "b": "FP32", "ids": "INT64", "words": "BYTES"}
+        with triton.InferenceServerClient(served.address) as client:
+            self.assertEqual({each["name"]: each["datatype"] for each in client.get_model_metadata("several")["inputs"]}, kinds)
+            for binary in (False, True):
+                given = []
+                for name, value in values.items():
+                    given.append(triton.InferInput(name, list(value.shape), kinds[name]))
+                    given[-1].set_data_from_numpy(value, binary_data=binary)
+                wanted = [triton.InferRequestedOutput(name, binary_data=name != "q" and binary) for name in ("q", "same", "twice", "y")]
+                answer = client.infer("several", given, outputs=wanted)
+                np.testing.assert_allclose(answer.as_numpy("y"), (values["a"] + values["b"]) * values["ids"], rtol=1e-6)
+                np.testing.assert_allclose(answer.as_numpy("q"), values["a"] / values["b"], rtol=1e-6)
+                np.testing.assert_array_equal(answer.as_numpy("twice"), 2 * values["ids"])
+                self.assertEqual([word.decode() if isinstance(word, bytes) else word for word in answer.as_numpy("same")], ["über", "b"])
+        self.assertEqual(served.stop(), 0)
 
 
 class PlainClients(unittest.TestCase):

@@ -301,7 +301,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"ParametersWord", R"({"parameters":"x","inputs":[]})", "", "'parameters'"},
         Refused{"ParametersNull", R"({"parameters":null,"inputs":[]})", "", "'parameters'"},
         Refused{"Sequence", R"({"parameters":{"sequence_id":5},"inputs":[]})", "", "sequences"},
-        Refused{"ManyInputs", R"({"inputs":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]})", "", "many"},
+        Refused{"ManyInputs", R"({"inputs":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]})", "", "got 17"},
         Refused{"TwiceData", with(R"("shape":[1,16],"datatype":"FP32","data":[1],"data":[1])"), "", "twice"},
         Refused{"OutOfRange", with(R"("shape":[1,16],"datatype":"UINT8","data":[256,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])"), "",
                 "UINT8"},

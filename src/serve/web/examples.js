@@ -13,12 +13,20 @@ async function png(bytes, width, height) {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
+/** A tensor of one row, where its file leaves the number free. */
+function zeros({ name, datatype, shape }) {
+  const extents = shape.map((extent) => Math.max(extent, 1)), nothing = { BYTES: "", BOOL: false }[datatype] ?? 0;
+  return { name, datatype, shape: extents, data: Array(extents.reduce((a, b) => a * b, 1)).fill(nothing) };
+}
+
 /** [{about, command}] for one model and one sample (bytes of a gray picture, or text). `alone`: POST / asks this model. */
 export async function commands(origin, model, sample, alone) {
   const name = encodeURIComponent(model.name);
   const plain = alone ? `${origin}/` : `'${origin}/soma/models/${name}/activations?layers=0'`;
   const list = [];
-  if (typeof sample === "string") {
+  if (model.inputs) {
+    list.push({ about: "Zeros, by the Open Inference Protocol", command: `curl -d '${JSON.stringify({ inputs: model.inputs.map(zeros) })}' ${origin}/v2/models/${name}/infer` });
+  } else if (typeof sample === "string") {
     list.push({ about: "This sample", command: `curl -d '${sample.replaceAll("'", "'\\''")}' ${plain}` });
   } else if (model.input[0] === 1) {
     const [, height, width] = model.input;

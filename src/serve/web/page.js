@@ -44,10 +44,17 @@ const asker = new Asker((reply, times) => {
   spark(element("latencies"), times);
 }, (error) => tell("asking", error));
 
-const isPicture = () => model?.input.length === 3;
-const isMnist = () => model?.input.join() === "1,28,28";
+const isGraph = () => model?.inputs !== undefined;  // takes tensors, which nobody draws or types
+const isPicture = () => model?.input?.length === 3;
+const isMnist = () => model?.input?.join() === "1,28,28";
+
+/** "x (FP32) and k (INT64)". */
+function listed(tensors) {
+  return new Intl.ListFormat("en").format(tensors.map(({ name, datatype }) => `${name} (${datatype})`));
+}
 
 function sample() {
+  if (isGraph()) return null;
   if (!isPicture()) return rowOf(element("fields"), model).row ?? "";
   return isMnist() ? asMnist(ink.pixels({ sized: true })) : asPicture(ink.pixels(), model.input);
 }
@@ -100,9 +107,11 @@ function choose(chosen) {
   model = chosen;
   if (other) answer.expect(model);
   document.querySelector(".frame").hidden = document.querySelector(".tools").hidden = element("keys").hidden = !isPicture();
-  element("numbers").hidden = isPicture();
-  element("title").textContent = isMnist() ? "Draw a digit." : isPicture() ? "Draw something." : "Ask it something.";
-  if (!isPicture() && other) showFields(element("fields"), model);
+  element("numbers").hidden = isPicture() || isGraph();
+  for (const id of ["digit", "bars", "latency", "maps-section"]) element(id).hidden = isGraph();
+  element("title").textContent = isMnist() ? "Draw a digit." : isPicture() ? "Draw something." : isGraph() ? "Send it tensors." : "Ask it something.";
+  if (isGraph()) answer.say(`${model.name} takes ${listed(model.inputs)} and gives ${listed(model.outputs)}.`);
+  else if (!isPicture() && other) showFields(element("fields"), model);
   exampleCommands();
   send();
 }

@@ -59,6 +59,7 @@ const STATES = { READY: "answers", LOADING: "is being read", UNLOADING: "is leav
 /** What a model says, in two or three words. */
 function answers(model) {
   const count = (list, one, many) => `${list.length} ${list.length === 1 ? one : many}`;
+  if (model.inputs) return count(model.outputs, "tensor", "tensors");
   if (model.task === "classes") return count(model.classes, "class", "classes");
   if (model.task === "labels") return count(model.targets, "label", "labels");
   if (model.task === "values") return count(model.targets, "value", "values");
@@ -67,7 +68,7 @@ function answers(model) {
 
 function row(model) {
   const line = document.createElement("tr");
-  const cells = [model.name, model.version, (model.input ?? []).join(" × "), answers(model),
+  const cells = [model.name, model.version, model.inputs ? model.inputs.map((each) => each.name).join(", ") : (model.input ?? []).join(" × "), answers(model),
                  model.parameters?.toLocaleString("en").replaceAll(",", "\u202f") ?? "", (STATES[model.state] ?? model.state) + (model.reason ? `: ${model.reason}` : "")];
   cells.forEach((words, i) => {
     const cell = document.createElement(i === 0 ? "th" : "td");
