@@ -100,6 +100,37 @@ void sigmoid(Call& call) {
   for (std::int64_t i = 0; i < x.x.size(); ++i) put(call, i, 1 / (1 + std::exp(-x[i])), 3);
 }
 
+/// Lines of `n` elements that lie `inner` apart, as the Softmax of the operator set in `opset` has them: before 13 all from
+/// `axis` on are one.
+struct Lines {
+  std::int64_t n = 1, inner = 1;
+};
+
+Lines softmax_lines(const Site& site, const Shape& x) {
+  const std::size_t axis = Shaping::axis(site.integer("axis", -1), x.size());
+  if (site.integer("opset", 0) < 13) return {product(x, axis, x.size()), 1};
+  return {x[axis], product(x, axis + 1, x.size())};
+}
+
+void softmax_shape(Shaping& site) {
+  if (site.extents(0).empty()) Site::refuse("an array of at least one axis", "a single number");
+  (void)softmax_lines(site, site.extents(0));
+  unary_shape(site);
+}
+
+void softmax(Call& call) {
+  const Real x = real(call, 0);
+  const Lines lines = softmax_lines(call, x.x.extents);
+  const std::int64_t block = lines.n * lines.inner;
+  for (std::int64_t line = 0; block > 0 && line < x.x.size() / lines.n; ++line) {
+    const std::int64_t first = line / lines.inner * block + line % lines.inner, end = first + block;
+    double most = x[first], sum = 0;
+    for (std::int64_t i = first; i < end; i += lines.inner) most = std::max(most, x[i]);
+    for (std::int64_t i = first; i < end; i += lines.inner) sum += std::exp(x[i] - most);
+    for (std::int64_t i = first; i < end; i += lines.inner) put(call, i, std::exp(x[i] - most) / sum, 3);
+  }
+}
+
 void pool_shape(Shaping& site) {
   check_quantised(site, 0);
   check_result(site, 3, site.type(0));
@@ -229,6 +260,7 @@ Rows byte_operators() {
                {"QLinearMul", {1}, kBytes, binary_shape, binary<true>},
                {"QLinearLeakyRelu", {1}, kBytes, unary_shape, leaky},
                {"QLinearSigmoid", {1}, kBytes, unary_shape, sigmoid},
+               {"QLinearSoftmax", {1}, kBytes, softmax_shape, softmax},
                {"QLinearGlobalAveragePool", {1}, kBytes, pool_shape, global_average},
                {"QLinearAveragePool", {1}, kBytes, pool_shape, average},
                {"QLinearConcat", {1}, bit(ElementType::f32), concat_shape, concat},

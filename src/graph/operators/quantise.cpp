@@ -61,6 +61,9 @@ Scales scales_of(const Site& site, const Shape& x, const Shape& scale) {
   return scales;
 }
 
+/// A zero point for each scale; of single ones onnxruntime's quantiser writes one as a number and the other as [1].
+bool pair(const Shape& zeros, const Shape& scales) { return zeros == scales || (elements(zeros) == 1 && elements(scales) == 1); }
+
 void quantise_shape(Shaping& site) {
   const std::int64_t named = site.integer("output_dtype", 0);
   auto type = site.has(2)  ? std::optional(site.type(2))
@@ -71,7 +74,7 @@ void quantise_shape(Shaping& site) {
   if (site.integer("precision", 0) > 1) Site::refuse("float32", "another precision");
   (void)scales_of(site, site.extents(0), site.extents(1));
   if ((bit(site.type(1)) & kScale) == 0) Site::refuse("scales in float32 or halves", to_string(site.type(1)));
-  if (site.has(2) && site.extents(2) != site.extents(1))
+  if (site.has(2) && !pair(site.extents(2), site.extents(1)))
     Site::refuse("as many zero points as scales", to_string(site.extents(2)));
   site.give(0, *type, site.extents(0));
 }
@@ -100,7 +103,7 @@ void quantise(Call& call) {
 void dequantise_shape(Shaping& site) {
   (void)scales_of(site, site.extents(0), site.extents(1));
   if ((bit(site.type(1)) & kScale) == 0) Site::refuse("scales in float32 or halves", to_string(site.type(1)));
-  if (site.has(2) && (site.extents(2) != site.extents(1) || site.type(2) != site.type(0)))
+  if (site.has(2) && (!pair(site.extents(2), site.extents(1)) || site.type(2) != site.type(0)))
     Site::refuse("as many zero points as scales, of x's type", to_string(site.extents(2)));
   const std::int64_t named = site.integer("output_dtype", 0);
   const auto type = named != 0 ? element_type(static_cast<std::int32_t>(named)) : site.type(1);
