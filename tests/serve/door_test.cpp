@@ -45,6 +45,42 @@ TEST(Door, AsksWhoItIsBeforeItTakesTheBody) {
   EXPECT_EQ(status_of_head(server, "/", large + token), 100);
 }
 
+TEST(Door, ChecksInTheOrderThatIsPromised) {
+  const TestServer server({.hosts = {"models.example"}, .token = "secret"});
+  const auto status = [&](const std::string& host, const std::string& fields, const std::string& path) {
+    Client client(server.port());
+    client.send("POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n");
+    return client.receive().status;
+  };
+  const std::string token = "Authorization: Bearer secret\r\n", large = "Content-Length: 60000000000\r\n",
+                    coded = "Content-Encoding: br\r\n", unload = "/v2/repository/models/small/unload";
+  EXPECT_EQ(status("evil", large + coded, "/nothing"), 421);
+  EXPECT_EQ(status("localhost", large + coded, "/nothing"), 401);
+  EXPECT_EQ(status("localhost", token + large + coded, "/nothing"), 404);
+  EXPECT_EQ(status("localhost", token + large + coded, "/v2"), 405);
+  EXPECT_EQ(status("localhost", token + large + coded, unload), 403);
+  EXPECT_EQ(status("localhost", token + large + coded, "/v2/models/other/infer"), 404);
+  EXPECT_EQ(status("localhost", token + large + coded, "/v2/models/small/infer"), 413);
+  EXPECT_EQ(status("localhost", token + "Content-Length: 5\r\n" + coded, "/v2/models/small/infer"), 415);
+}
+
+TEST(Door, SaysWhenAnybodyMayAsk) {
+  const TestServer place;
+  const auto start = [&](ServeOptions options) {
+    options.source = place.directory();
+    options.threads = 1;
+    return InferenceServer::start(options).value();
+  };
+  EXPECT_TRUE(start({.listen = "127.0.0.1:0"}).warnings().empty());
+  EXPECT_TRUE(start({.listen = "0.0.0.0:0", .token = "secret"}).warnings().empty());
+  const InferenceServer open = start({.listen = "0.0.0.0:0", .control = true});
+  ASSERT_EQ(open.warnings().size(), 1U);
+  EXPECT_NE(open.warnings()[0].find("change what is served"), std::string::npos) << open.warnings()[0];
+  Client client(std::stoi(open.url().substr(open.url().rfind(':') + 1)));
+  client.send("GET /v2/health/live HTTP/1.1\r\nHost: whatever.example\r\n\r\n");  // no --host: nobody looks
+  EXPECT_EQ(client.receive().status, 200);
+}
+
 TEST(Door, OpensForProbesAndThePageOnly) {
   const TestServer server({.token = "secret"});
   EXPECT_EQ(server.call("GET", "/v2/health/ready").status, 200);
