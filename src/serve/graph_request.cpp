@@ -114,6 +114,7 @@ class Reader {
     }
     GraphRequest request;
     request.id = std::move(json_.id);
+    request.timeout_us = json_.timeout_us;
     if (const auto asked = outputs(request); !asked) return asked.error();
     std::vector<Given> given(graph_.inputs().size());
     for (const JsonTensor& tensor : json_.inputs) {

@@ -28,6 +28,7 @@ struct GraphOutput {
 
 struct GraphRequest {
   std::string id;
+  std::uint64_t timeout_us = 0;          ///< 0 = the server's
   std::vector<TypedArray> inputs;        ///< as Graph::run wants them
   std::vector<GraphOutput> outputs;      ///< in the order they were asked for; nobody asked: all
   std::unique_ptr<http::Charge> charge;  ///< for the inputs

@@ -16,6 +16,9 @@ constexpr std::size_t kKeptFloats = std::size_t{1} << 16;  // 256 KiB of a call'
 constexpr std::size_t kSoonRead = std::size_t{1} << 16;     // bytes of a body
 constexpr std::size_t kSoonWritten = std::size_t{1} << 13;  // numbers of an answer
 
+constexpr std::uint64_t kLongest = std::uint64_t{1} << 40;  // microseconds that a request may ask for
+constexpr std::string_view kTooLate = "serve: the request's time was over before its turn came; try again later";
+
 bool writes_long(std::span<const float> outputs) { return outputs.size() > kSoonWritten; }
 
 template <class T>
@@ -163,9 +166,8 @@ void Service::infer(http::Exchange& exchange) {
 }
 
 void Service::submit(Call& call) {
-  const auto limit = std::chrono::microseconds(call.kind == Call::Kind::infer && call.request.timeout_us > 0
-                                                   ? std::min<std::uint64_t>(call.request.timeout_us, std::uint64_t{1} << 40)
-                                                   : 0);
+  const auto limit = std::chrono::microseconds(
+      call.kind == Call::Kind::infer && call.request.timeout_us > 0 ? std::min(call.request.timeout_us, kLongest) : 0);
   const auto most = std::chrono::microseconds(serving_.options.timeout);
   call.deadline = call.exchange->arrived + (limit.count() > 0 ? std::min(limit, most) : most);
   call.outputs.resize(static_cast<std::size_t>(call.count * call.model->batcher->engine().output_size()));
@@ -188,7 +190,7 @@ void Service::finish(Call& call, Job::Outcome outcome) noexcept {
     if (outcome == Job::Outcome::done) return call.kind == Call::Kind::plain ? finish_plain(call) : finish_infer(call);
     counters.failure.add(http::Clock::now() - exchange.arrived);
     give_back(call);
-    send_error(exchange, 504, "serve: the request's time was over before its turn came; try again later");
+    send_error(exchange, 504, kTooLate);
   } catch (const std::exception&) {  // no memory for the answer
     if (call.model) give_back(call);
     exchange.fail();
@@ -221,12 +223,13 @@ void Service::infer_graph(Call& call) {
         const http::Exchange& exchange = *call.exchange;
         const ServedVersion& version = *call.model->version;
         call.run_time = {};
-        if (http::Clock::now() > call.deadline)
-          return void(call.written = Error{Error::Kind::unavailable,
-                                           "serve: the request's time was over before its turn came; try again later"});
+        const Error late = {Error::Kind::unavailable, std::string(kTooLate)};
+        if (http::Clock::now() > call.deadline) return void(call.written = late);
         const auto request = read_graph_request(exchange.body, exchange.head.inference_header_length, *version.graph,
                                                 InferLimits().depth, &serving_.memory, serving_.budget);
         if (!request) return void(call.written = request.error());
+        const auto own = std::chrono::microseconds(std::min(request->timeout_us, kLongest));
+        if (own.count() > 0 && http::Clock::now() > exchange.arrived + own) return void(call.written = late);
         const auto began = http::Clock::now();
         const auto made = version.graph->run(request->inputs);
         call.run_time = http::Clock::now() - began;

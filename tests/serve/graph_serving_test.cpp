@@ -91,6 +91,15 @@ TEST(ServedGraph, AnswersSeveralTensorsByTheFilesOwnNames) {
   EXPECT_EQ(chosen[1]["name"], "twice");
 }
 
+TEST(ServedGraph, ARequestMayHaveLessTimeThanOthers) {
+  const GraphServer server(several());
+  json asked = request();
+  asked["parameters"]["timeout"] = 1;  // microsecond: over before anything of it was read
+  EXPECT_EQ(server.call("POST", kInfer, asked.dump()).status, 504);
+  asked["parameters"]["timeout"] = 60000000;
+  EXPECT_EQ(server.call("POST", kInfer, asked.dump()).status, 200);
+}
+
 TEST(ServedGraph, BinaryTensorsFollowEachOtherInAndOut) {
   const GraphServer server(several());
   const std::int64_t k[] = {1, 9007199254740993};
