@@ -37,20 +37,23 @@ struct Spread {
   double sum = 0;
   std::int64_t count = 0, missing = 0;
 };
-Spread spread(const std::vector<float>& values, std::size_t at, std::size_t width) {
-  Spread s;
-  for (; at < values.size(); at += width) {
-    const float x = values[at];
-    if (std::isnan(x)) {
-      ++s.missing;
-      continue;
-    }
-    s.low = s.count == 0 ? x : std::min(s.low, x);
-    s.high = s.count == 0 ? x : std::max(s.high, x);
-    s.sum += static_cast<double>(x);
-    ++s.count;
+void add(Spread& s, float x) {
+  if (std::isnan(x)) return void(++s.missing);
+  s.low = s.count == 0 ? x : std::min(s.low, x);
+  s.high = s.count == 0 ? x : std::max(s.high, x);
+  s.sum += static_cast<double>(x);
+  ++s.count;
+}
+
+/// Of each column.
+std::vector<Spread> spreads(const Dataset& data) {
+  std::vector<Spread> all(data.columns.size());
+  std::vector<float> sample(static_cast<std::size_t>(data.sample_size()));
+  for (std::int64_t i = 0; i < data.count; ++i) {
+    data.copy_floats(i, sample.data());
+    for (std::size_t c = 0; c < all.size(); ++c) add(all[c], sample[c]);
   }
-  return s;
+  return all;
 }
 
 std::string number(double value) { return fmt::format("{:.6g}", value); }
@@ -64,7 +67,8 @@ void print_targets(const Dataset& data) {
     rows.push_back({data.class_names[c], grouped(counts[c]), percent(static_cast<double>(counts[c]) / all)});
   if (!rows.empty()) return print_table(stdout, {"class", "samples", "share"}, rows, "lrr");
   for (std::size_t i = 0; i < data.target_names.size(); ++i) {
-    const Spread s = spread(data.targets, i, data.target_names.size());
+    Spread s;
+    for (std::size_t at = i; at < data.targets.size(); at += data.target_names.size()) add(s, data.targets[at]);
     const double mean = s.sum / all;
     rows.push_back(data.task == Task::labels ? Row{data.target_names[i], grouped(static_cast<std::int64_t>(s.sum)), percent(mean)}
                                              : Row{data.target_names[i], number(static_cast<double>(s.low)), number(mean),
@@ -75,11 +79,12 @@ void print_targets(const Dataset& data) {
 }
 
 void print_columns(const Dataset& data) {
-  if (data.columns.empty() || data.floats.empty()) return;
+  if (data.columns.empty()) return;
+  const std::vector<Spread> all = spreads(data);
   std::vector<Row> rows;
   for (std::size_t i = 0; i < data.columns.size(); ++i) {
     const Column& column = data.columns[i];
-    const Spread s = spread(data.floats, i, data.columns.size());
+    const Spread& s = all[i];
     Row row = {column.name,
                !column.categories.empty() ? "words"
                : !column.date.empty()     ? "date"
@@ -107,7 +112,7 @@ int info(const std::string& source) {
   const Result<Dataset> data = load_dataset(source);
   if (!data) return complain(data.error());
   fmt::print("{}: {} samples of {}, {}\n", bold(source, stdout), grouped(data->count), to_string(data->shape),
-             data->bytes.empty() ? "numbers" : "bytes");
+             data->has_bytes() ? "bytes" : "numbers");
   const auto place = find_dataset(source);
   if (!place) return complain(place.error());
   if (*place) fmt::print("in {}\n", (*place)->string());

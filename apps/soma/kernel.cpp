@@ -59,7 +59,8 @@ Dataset golden(const Model& model) {
 Result<Dataset> samples_for(const Model& model, const std::string& data) {
   if (data.empty()) return golden(model);
   DataOptions wanted = data_options(model);
-  return load_dataset(data, wanted);
+  Result<Dataset> samples = load_dataset(data, wanted);
+  return samples ? in_memory(std::move(*samples)) : std::move(samples);
 }
 
 int test(const Options& options) {

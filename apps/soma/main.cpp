@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string_view>
 
@@ -54,6 +56,24 @@ int complain_of_exception() {
     say(kOutOfMemory);
   }
   ::_exit(failed);
+}
+
+/// A data file that is mapped was cut short while it was read: its bytes are gone, and whoever wants them gets this signal.
+extern "C" void on_bus_error(int, siginfo_t* reason, void*) {
+  constexpr std::string_view kLine =
+      "soma: a data file became shorter, or could not be read, while it was in use; try again when it is whole\n";
+  static std::atomic<bool> said{false};
+  if (reason->si_code != BUS_ADRERR) std::abort();  // no file: a bug
+  while (said.exchange(true)) ::pause();            // another thread has said it, and ends the process
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kLine.data(), kLine.size());
+  ::_exit(failed);
+}
+
+void catch_bus_errors() {
+  struct sigaction action {};
+  action.sa_sigaction = on_bus_error;
+  action.sa_flags = SA_SIGINFO;
+  ::sigaction(SIGBUS, &action, nullptr);
 }
 
 /// A process may be started with any of these closed; the next file that is opened would take its place, and its words.
@@ -145,6 +165,7 @@ int main(int argc, char** argv) {
   using namespace soma::app;
   open_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file too large is an error of write(), with a message
+  catch_bus_errors();
   std::set_terminate(end_at_once);
   keep_memory_in_reserve();
   int status = failed;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,8 +31,12 @@ struct Column {
 /// sample itself.
 enum class Task { classes, values, labels, reconstruct };
 
-/// Samples in memory with what is to be said of them. Images stay bytes, tables are floats: exactly one of `bytes` and `floats`
-/// is filled. A table's cell without a value is NaN, until preprocessing fills it.
+/// Samples that stay in their file, which is mapped.
+class MappedSamples;
+
+/// Samples with what is to be said of them. Images stay bytes, tables are floats: exactly one of `bytes`, `floats` and `mapped`
+/// is filled, and bytes_at and copy_floats read whichever it is. A table's cell without a value is NaN, until preprocessing fills
+/// it.
 ///
 ///   bytes, floats  [count, height, width, channels] or [count, features]   (channels last, as files have it)
 ///   labels         task classes: [count], each in [0, class_names.size()); may also be there for reconstruct, to judge scores
@@ -44,6 +49,8 @@ struct Dataset {
   std::int64_t count = 0;
   std::vector<std::uint8_t> bytes;
   std::vector<float> floats;
+  std::shared_ptr<const MappedSamples> mapped;  ///< large IDX and NPY files; copies share it
+  std::vector<std::int32_t> rows;               ///< mapped: [count], which sample of the file each one is; empty = all in order
   std::vector<std::int32_t> labels;
   std::vector<std::string> class_names;
   Task task = Task::classes;
@@ -57,7 +64,18 @@ struct Dataset {
 
   [[nodiscard]] std::int64_t sample_size() const { return elements(shape); }
   [[nodiscard]] bool is_image() const { return shape.size() == 3; }
+  /// Whether samples are bytes, here or in a file.
+  [[nodiscard]] bool has_bytes() const;
+  /// Sample i as it lies; wants has_bytes(). Valid until this data set is changed.
+  [[nodiscard]] const std::uint8_t* bytes_at(std::int64_t i) const noexcept;
+  /// Sample i as sample_size() floats, whatever it is stored as.
+  void copy_floats(std::int64_t i, float* to) const noexcept;
+  /// Fails when the file that samples stay in was written to after it was opened.
+  [[nodiscard]] Result<void> unchanged() const;
 };
+
+/// The same data with every sample in memory.
+[[nodiscard]] Dataset in_memory(Dataset dataset);
 
 /// What a data set is known by, part by part, for a person and for equality.
 struct DataFingerprint {
@@ -98,14 +116,14 @@ struct DataOptions {
 };
 
 /// One data set from a name ("mnist", "mnist:test", "iris", "digits", "digits:test") or a path: an IDX image file (its label
-/// file is found beside it), a directory with the four MNIST files, a CSV, an NPY (labels beside it as NAME.labels.npy) or a
-/// folder with one sub-folder of PNG/JPEG per class (a folder with train/ and test/ is its train/). Names are looked for in the
-/// directories of $SOMA_DATA (colon-separated),
+/// file is found beside it), a directory with the four MNIST files, a CSV, an NPY (labels beside it as NAME.labels.npy), an NPZ
+/// (its training part; FILE.npz:test is another) or a folder with one sub-folder of PNG/JPEG per class (a folder with train/ and
+/// test/ is its train/). Names are looked for in the directories of $SOMA_DATA (colon-separated),
 /// ~/.cache/soma, and /usr/share. Fails with one line that names file, place, what was wanted and what was there.
 [[nodiscard]] Result<Dataset> load_dataset(std::string_view source, const DataOptions& options = {});
 
-/// The held-out part that lies beside a source of training data: DIR/test (or DIR/val) of a folder that holds train/ as well;
-/// nothing where there is none.
+/// The held-out part that lies beside a source of training data: DIR/test (or DIR/val) of a folder that holds train/ as well,
+/// FILE.npz:test (or :val) of an archive that holds x_train as well; nothing where there is none.
 [[nodiscard]] Result<std::optional<std::string>> test_part_of(std::string_view source);
 
 /// Samples without labels from PNG, JPEG, CSV and NPY files, in the order given; `labels` stays empty.
@@ -237,6 +255,7 @@ struct TargetRows {
 class Batches {
  public:
   /// Borrows `dataset`, which must outlive this. With shuffle == false the order is that of the data, without augmentation.
+  /// Images of floats that are mapped are not distorted: in_memory first.
   Batches(const Dataset& dataset, Preprocess preprocess, Augment augment, std::uint64_t seed, bool shuffle);
 
   [[nodiscard]] std::int64_t count() const;     ///< samples in an epoch

@@ -110,6 +110,7 @@ class Reader {
 };
 
 Samples from_dataset(const Dataset& data) {
+  std::vector<float> sample(static_cast<std::size_t>(data.sample_size()));
   Samples samples;
   samples.count = data.count;
   samples.inputs = data.sample_size();
@@ -117,9 +118,9 @@ Samples from_dataset(const Dataset& data) {
   for (std::int64_t i = 0; i < data.count; ++i) {
     samples.target.push_back(data.labels[static_cast<std::size_t>(i)]);
     samples.file_line.push_back(i + 1);
+    data.copy_floats(i, sample.data());
     for (std::int64_t j = 0; j < samples.inputs; ++j) {
-      const auto at = static_cast<std::size_t>(i * samples.inputs + j);
-      const double value = data.bytes.empty() ? static_cast<double>(data.floats[at]) : data.bytes[at];
+      const auto value = static_cast<double>(sample[static_cast<std::size_t>(j)]);
       if (value == 0) continue;
       samples.column.push_back(static_cast<std::int32_t>(j));
       samples.value.push_back(value);

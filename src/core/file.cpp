@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -135,6 +136,60 @@ Result<std::string> read_file(const fs::path& file, std::size_t limit) {
     contents.append(buffer.data(), static_cast<std::size_t>(got));
     if (contents.size() > limit) return too_long();
   }
+}
+
+/// A file that stays open as long as somebody reads its bytes.
+class FileMapping {
+ public:
+  /// Takes the descriptor. `start` is null where the system could not map the file.
+  FileMapping(fs::path file, int descriptor, const struct stat& status)
+      : file_(std::move(file)), in_(descriptor), size_(static_cast<std::size_t>(status.st_size)), written_(status.st_mtim) {
+    void* const start =
+        S_ISREG(status.st_mode) && size_ > 0 ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, in_.fd, 0) : MAP_FAILED;
+    if (start != MAP_FAILED) start_ = start;
+  }
+  FileMapping(const FileMapping&) = delete;
+  FileMapping& operator=(const FileMapping&) = delete;
+  ~FileMapping() {
+    if (start_ != nullptr) ::munmap(start_, size_);
+  }
+
+  [[nodiscard]] bool mapped() const { return start_ != nullptr; }
+  [[nodiscard]] std::string_view bytes() const { return {static_cast<const char*>(start_), size_}; }
+  [[nodiscard]] Result<void> unchanged() const {
+    struct stat now {};
+    if (::fstat(in_.fd, &now) != 0) return failed(file_, "read", errno);
+    const auto size = static_cast<std::size_t>(now.st_size);
+    if (size == size_ && now.st_mtim.tv_sec == written_.tv_sec && now.st_mtim.tv_nsec == written_.tv_nsec) return {};
+    return Error{
+        Error::Kind::data,
+        fmt::format("{}: wanted a file that stays as it is while it is read, got one written to ({} bytes, then {}); try "
+                    "again when it is whole",
+                    file_.string(), size_, size)};
+  }
+
+ private:
+  fs::path file_;
+  Descriptor in_;
+  std::size_t size_;
+  timespec written_;
+  void* start_ = nullptr;
+};
+
+Result<void> FileBytes::unchanged() const { return mapping != nullptr ? mapping->unchanged() : Result<void>(); }
+
+Result<FileBytes> map_file(const fs::path& file) {
+  const int descriptor = open_file(file, O_RDONLY);
+  if (descriptor < 0) return failed(file, "open", errno);
+  struct stat status {};
+  const int unknown = ::fstat(descriptor, &status) != 0 ? errno : 0;
+  const auto mapping = std::make_shared<const FileMapping>(file, descriptor, status);
+  if (unknown != 0) return failed(file, "read", unknown);
+  if (mapping->mapped()) return FileBytes{mapping, mapping->bytes(), mapping.get()};
+  Result<std::string> contents = read_file(file);
+  if (!contents) return contents.error();
+  const auto held = std::make_shared<const std::string>(std::move(*contents));
+  return FileBytes{held, *held};
 }
 
 Result<void> write_file(const fs::path& given, std::span<const std::span<const std::byte>> chunks) {

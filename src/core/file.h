@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,22 @@ namespace soma {
 
 /// The whole file. Errors name the file and the system's reason. Refuses directories and more than `limit` bytes.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 33);
+
+class FileMapping;
+
+/// A file's bytes, and what keeps them. Copies share them.
+struct FileBytes {
+  std::shared_ptr<const void> owner;
+  std::string_view bytes;
+  const FileMapping* mapping = nullptr;  ///< within `owner` when the file is mapped; null = the bytes are a copy
+
+  /// Fails when the file was written to after it was mapped, by its name. That of a copy is nobody's business.
+  [[nodiscard]] Result<void> unchanged() const;
+};
+
+/// The whole file, mapped where the system can do that and read otherwise: for files that are too large to be copied. Whoever
+/// cuts a mapped file short has those who read there get a SIGBUS.
+[[nodiscard]] Result<FileBytes> map_file(const std::filesystem::path& file);
 
 /// Replaces `file` by the chunks, one after the other: temporary file in the same directory, write, fsync, rename, fsync of the
 /// directory. On failure (full disk, no permission) the temporary file is removed and the old file is untouched. A symbolic link

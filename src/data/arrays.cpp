@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "core/text.h"
-#include "data/gzip.h"
 #include "data/idx.h"
 #include "data/labels.h"
+#include "data/mapped.h"
 
 namespace soma {
 namespace {
@@ -182,6 +183,25 @@ Result<Dataset> dataset_of(NpyArray samples, std::string_view origin, const Data
   return dataset;
 }
 
+Result<Dataset> dataset_of(const FileBytes& file, std::string_view origin, const DataOptions& options, std::size_t mapped_from) {
+  const Result<NpyView> view = view_npy(file.bytes, origin);
+  if (!view) return view.error();
+  const Result<Layout> layout = layout_of(view->extents, options, origin);
+  if (!layout) return layout.error();
+  const bool as_they_lie = !view->fortran && !(layout->channels_first && layout->shape[0] > 1);
+  if (!as_they_lie || view->values.size() < mapped_from) {
+    Result<NpyArray> array = read_npy(*view, origin);
+    return array ? dataset_of(std::move(*array), origin, options) : array.error();
+  }
+  Result<Dataset> dataset = empty_set(view->extents, *layout, origin);
+  if (!dataset) return dataset;
+  const auto mapped = std::make_shared<const MappedSamples>(file, view->values, *view->type, view->swapped,
+                                                            dataset->sample_size(), view->bytes() && dataset->is_image());
+  if (const auto finite = mapped->check_finite(origin); !finite) return finite.error();
+  dataset->mapped = mapped;
+  return dataset;
+}
+
 Result<void> set_targets(Dataset& dataset, NpyArray array, std::string_view origin, const DataOptions& options,
                          const std::vector<std::string>& names) {
   Shape& extents = array.extents;
@@ -219,11 +239,9 @@ Result<void> set_targets(Dataset& dataset, NpyArray array, std::string_view orig
   return {};
 }
 
-Result<Dataset> load_npy(const std::filesystem::path& file, std::string_view bytes, const DataOptions& options) {
+Result<Dataset> load_npy(const std::filesystem::path& file, const FileBytes& contents, const DataOptions& options) {
   const std::string origin = file.string();
-  Result<NpyArray> array = parse_npy(bytes, origin);
-  if (!array) return array.error();
-  Result<Dataset> dataset = dataset_of(std::move(*array), origin, options);
+  Result<Dataset> dataset = dataset_of(contents, origin, options);
   if (!dataset) return dataset;
   dataset->name = file.filename().string();
 

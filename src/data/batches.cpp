@@ -27,16 +27,17 @@ void require_fitting(const Preprocess& preprocess, const Dataset& dataset) {
 Batches::Batches(const Dataset& dataset, Preprocess preprocess, Augment augment, std::uint64_t seed, bool shuffle)
     : dataset_(&dataset), preprocess_(std::move(preprocess)), augment_(augment), seed_(seed), shuffle_(shuffle) {
   const auto values = static_cast<std::size_t>(dataset.count * dataset.sample_size());
-  SOMA_REQUIRE(dataset.bytes.size() == values || dataset.floats.size() == values);
+  SOMA_REQUIRE(dataset.mapped || dataset.bytes.size() == values || dataset.floats.size() == values);
   SOMA_REQUIRE(dataset.targets.size() == static_cast<std::size_t>(dataset.count) * dataset.target_names.size());
   SOMA_REQUIRE(dataset.weights.empty() || static_cast<std::int64_t>(dataset.weights.size()) == dataset.count);
   SOMA_REQUIRE(dataset.labels.empty() || static_cast<std::int64_t>(dataset.labels.size()) == dataset.count);
   require_fitting(preprocess_, dataset);
   if (!shuffle || !dataset.is_image()) augment_ = {};
+  SOMA_REQUIRE(!distorts(augment_) || !dataset.mapped || dataset.has_bytes());
   row_size_ = elements(preprocessed_shape(preprocess_, dataset.shape));
   order_.resize(static_cast<std::size_t>(dataset.count));
   std::iota(order_.begin(), order_.end(), 0);
-  if (!dataset.bytes.empty()) byte_table_ = byte_table(preprocess_.steps, dataset.is_image() ? dataset.shape[0] : 1);
+  if (dataset.has_bytes()) byte_table_ = byte_table(preprocess_.steps, dataset.is_image() ? dataset.shape[0] : 1);
   begin_epoch(0);
 }
 
@@ -66,9 +67,8 @@ void Batches::fill(std::int64_t first, std::int64_t rows, float* x, const Target
     if (rest.weights != nullptr) *rest.weights++ = data.weights.empty() ? 1 : data.weights[static_cast<std::size_t>(sample)];
     if (rest.values != nullptr)
       rest.values = std::copy_n(data.targets.data() + static_cast<std::size_t>(sample) * width, width, rest.values);
-    const std::int64_t start = sample * raw_size;
     if (!distorted && !byte_table_.empty()) {
-      const std::uint8_t* bytes = data.bytes.data() + start;
+      const std::uint8_t* bytes = data.bytes_at(sample);
       const float* table = byte_table_.data();
       const std::int64_t tables = std::ssize(byte_table_) / 256;
       for (std::int64_t i = 0; i < raw_size && tables == 1; ++i) x[i] = table[bytes[i]];
@@ -78,10 +78,10 @@ void Batches::fill(std::int64_t first, std::int64_t rows, float* x, const Target
     }
     if (!distorted)
       raw_row(data, preprocess_.steps, sample, x);
-    else if (!data.bytes.empty())
-      distort(data.bytes.data() + start, data.shape, augment_, seed_, epoch_, p, x);
+    else if (data.has_bytes())
+      distort(data.bytes_at(sample), data.shape, augment_, seed_, epoch_, p, x);
     else
-      distort(data.floats.data() + start, data.shape, augment_, seed_, epoch_, p, x);
+      distort(data.floats.data() + sample * raw_size, data.shape, augment_, seed_, epoch_, p, x);
     apply_steps(preprocess_.steps, 0, channels, x, row_size_);
   }
 }

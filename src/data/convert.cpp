@@ -34,6 +34,7 @@ std::string input_cell(const Dataset& dataset, std::size_t at, std::size_t colum
 }  // namespace
 
 Result<void> write_csv(const Dataset& dataset, const std::filesystem::path& file) {
+  if (dataset.mapped) return write_csv(in_memory(dataset), file);
   const auto size = static_cast<std::size_t>(dataset.sample_size()), width = dataset.target_names.size();
   // A name of its own is found in the last column, "label" wherever it is; files for batch jobs have it first.
   const bool last = !dataset.columns.empty() && (width > 0 || dataset.label_name != std::to_string(size));
@@ -60,6 +61,7 @@ Result<void> write_csv(const Dataset& dataset, const std::filesystem::path& file
 }
 
 Result<Dataset> as_images(const Dataset& table) {
+  if (table.mapped) return as_images(in_memory(table));
   if (!table.floats.empty() || table.bytes.empty()) {
     Dataset images = table;
     const std::int64_t size = table.sample_size();

@@ -137,6 +137,7 @@ float fill_of(const std::vector<float>& sorted, std::string_view with) {
 }
 
 Result<void> fit_impute(PreprocessStep& step, const PreprocessSpec& spec, const Dataset& train) {
+  if (train.mapped) return fit_impute(step, spec, in_memory(train));  // column by column is no order to read a file in
   const auto size = static_cast<std::size_t>(train.sample_size());
   std::vector<float> present;
   for (std::size_t f = 0; f < size; ++f) {

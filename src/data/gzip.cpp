@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "core/file.h"
-
 namespace soma {
 namespace {
 
@@ -40,6 +38,7 @@ Result<std::string> gunzip(std::string_view packed, std::string_view origin, std
   while (!packed.empty()) {
     // What tape drives and block devices add behind the last member; gzip leaves out as much.
     if (filled > 0 && packed.find_first_not_of('\0') == std::string_view::npos) break;
+    if (filled > 0 && !is_gzip(packed)) return damaged(fmt::format("followed by {} bytes of something else", packed.size()));
     contents.resize(filled + room);
     std::size_t taken = 0, made = 0;
     const libdeflate_result result =
@@ -64,6 +63,19 @@ Result<std::string> read_plain_or_gzip(const std::filesystem::path& file) {
   Result<std::string> contents = read_file(file, kUnpackedLimit);
   if (!contents || !is_gzip(*contents)) return contents;
   return gunzip(*contents, file.string());
+}
+
+Result<FileBytes> map_plain_or_gzip(const std::filesystem::path& file) {
+  std::error_code unknown;  // what has no size is read
+  const std::uintmax_t size = std::filesystem::file_size(file, unknown);
+  if (!unknown && size >= kMappedFrom) {
+    Result<FileBytes> mapped = map_file(file);
+    if (!mapped || !is_gzip(mapped->bytes)) return mapped;
+  }
+  Result<std::string> contents = read_plain_or_gzip(file);
+  if (!contents) return contents.error();
+  const auto held = std::make_shared<const std::string>(std::move(*contents));
+  return FileBytes{held, *held};
 }
 
 }  // namespace soma

@@ -6,12 +6,16 @@
 #include <string>
 #include <string_view>
 
+#include "core/file.h"
 #include "soma/error.h"
 
 namespace soma {
 
 /// The largest file, unpacked, that is read into memory.
-inline constexpr std::size_t kUnpackedLimit = std::size_t{1} << 31;
+inline constexpr std::size_t kUnpackedLimit = std::size_t{1} << 34;
+
+/// From this size on a file that is not packed is mapped, and its samples may stay where they are.
+inline constexpr std::size_t kMappedFrom = std::size_t{1} << 26;
 
 /// True when the bytes begin as a gzip member does (RFC 1952).
 bool is_gzip(std::string_view bytes);
@@ -21,5 +25,8 @@ bool is_gzip(std::string_view bytes);
 
 /// The contents of a file, unpacked when it is gzip, whatever its name.
 [[nodiscard]] Result<std::string> read_plain_or_gzip(const std::filesystem::path& file);
+
+/// The same, mapped when it is large and not packed.
+[[nodiscard]] Result<FileBytes> map_plain_or_gzip(const std::filesystem::path& file);
 
 }  // namespace soma

@@ -4,20 +4,20 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <bit>
 #include <cfloat>
 #include <cmath>
+#include <memory>
 #include <utility>
 
-#include "core/file.h"
-#include "data/gzip.h"
 #include "data/labels.h"
+#include "data/mapped.h"
 #include "soma/file.h"
 
 namespace soma {
 namespace {
 
 constexpr std::size_t kMostDimensions = 4;
+constexpr std::size_t kMostBytes = std::size_t{1} << 46;  // beyond what any file holds, and times an extent no overflow
 
 std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t value = 0;
@@ -25,39 +25,23 @@ std::uint32_t big_endian(std::string_view bytes) {
   return value;
 }
 
-/// Bytes of a value of an IDX type; 0 for no such type.
-std::size_t size_of(char type) {
-  switch (type) {
+/// The numbers of an IDX type, or null for no such type.
+const NumberType* type_of(char code) {
+  switch (code) {
     case 0x08:
+      return number_type("u1");
     case 0x09:
-      return 1;
+      return number_type("i1");
     case 0x0b:
-      return 2;
+      return number_type("i2");
     case 0x0c:
+      return number_type("i4");
     case 0x0d:
-      return 4;
+      return number_type("f4");
     case 0x0e:
-      return 8;
+      return number_type("f8");
     default:
-      return 0;
-  }
-}
-
-/// One big-endian value of a type other than 08.
-double number(char type, std::string_view bytes) {
-  std::uint64_t bits = 0;
-  for (const char byte : bytes) bits = bits << 8 | static_cast<unsigned char>(byte);
-  switch (type) {
-    case 0x09:
-      return static_cast<std::int8_t>(bits);
-    case 0x0b:
-      return static_cast<std::int16_t>(bits);
-    case 0x0c:
-      return static_cast<std::int32_t>(bits);
-    case 0x0d:
-      return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
-    default:
-      return std::bit_cast<double>(bits);
+      return nullptr;
   }
 }
 
@@ -66,12 +50,6 @@ std::string header(const Shape& extents) {
   for (const std::int64_t extent : extents)
     for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(extent >> shift & 0xff);
   return bytes;
-}
-
-Result<IdxArray> read_idx(const std::filesystem::path& file) {
-  const Result<std::string> bytes = read_plain_or_gzip(file);
-  if (!bytes) return bytes.error();
-  return parse_idx(*bytes, file.string());
 }
 
 Result<void> write_array(const std::filesystem::path& file, const Shape& extents, std::span<const std::byte> values) {
@@ -87,14 +65,15 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
 
 }  // namespace
 
-Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin) {
+Result<IdxView> view_idx(std::string_view bytes, std::string_view origin) {
   const auto wrong = [&](std::string message) { return Error{Error::Kind::data, fmt::format("{}: {}", origin, message)}; };
   if (bytes.size() < 4) return wrong(fmt::format("wanted an IDX header of 4 bytes, got {}", bytes.size()));
   if (bytes[0] != 0 || bytes[1] != 0)
     return wrong(fmt::format("wanted an IDX file (first bytes 00 00), got {:02x} {:02x}", static_cast<unsigned char>(bytes[0]),
                              static_cast<unsigned char>(bytes[1])));
-  const std::size_t size = size_of(bytes[2]);
-  if (size == 0)
+  IdxView view;
+  view.type = type_of(bytes[2]);
+  if (view.type == nullptr)
     return wrong(
         fmt::format("wanted IDX values of type 08, 09, 0B, 0C, 0D or 0E, got {:02X}", static_cast<unsigned char>(bytes[2])));
   const std::size_t dimensions = static_cast<unsigned char>(bytes[3]);
@@ -103,52 +82,75 @@ Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin) {
   const std::size_t head = 4 + 4 * dimensions;
   if (bytes.size() < head) return wrong(fmt::format("wanted an IDX header of {} bytes, got {}", head, bytes.size()));
 
-  IdxArray array;
-  std::size_t promised = size;  // at most 2³¹ after every factor, so no product overflows
+  std::size_t promised = view.type->size;
   bool absurd = false;
   for (std::size_t d = 0; d < dimensions; ++d) {
     const std::size_t extent = big_endian(bytes.substr(4 + 4 * d));
-    array.extents.push_back(static_cast<std::int64_t>(extent));
-    absurd = absurd || promised * extent > kUnpackedLimit;
+    view.extents.push_back(static_cast<std::int64_t>(extent));
+    absurd = absurd || (extent != 0 && promised > kMostBytes / extent);
     promised = absurd ? promised : promised * extent;
   }
   const std::size_t held = bytes.size() - head;
   if (absurd || promised != held)
-    return wrong(fmt::format("IDX header promises {} = {} bytes, got {}; try to download it again", to_string(array.extents),
+    return wrong(fmt::format("IDX header promises {} = {} bytes, got {}; try to download it again", to_string(view.extents),
                              absurd ? "too many" : std::to_string(promised), held));
-  const std::string_view values = bytes.substr(head);
-  if (bytes[2] == 8) array.values.assign(values.begin(), values.end());
-  for (std::size_t at = 0; bytes[2] != 8 && at < values.size(); at += size) {
-    array.numbers.push_back(number(bytes[2], values.substr(at, size)));
-    if (!(std::abs(array.numbers.back()) <= static_cast<double>(FLT_MAX)))
-      return wrong(fmt::format("value {}: wanted a finite number, got {}", at / size, array.numbers.back()));
+  view.values = bytes.substr(head);
+  return view;
+}
+
+Result<IdxArray> parse_idx(std::string_view bytes, std::string_view origin) {
+  const Result<IdxView> view = view_idx(bytes, origin);
+  if (!view) return view.error();
+  IdxArray array{view->extents, {}, {}};
+  if (view->bytes()) {
+    array.values.assign(view->values.begin(), view->values.end());
+    return array;
   }
+  array.numbers.resize(view->values.size() / view->type->size);
+  view->type->doubles(view->values.data(), array.numbers.size(), true, array.numbers.data());
+  for (std::size_t i = 0; i < array.numbers.size(); ++i)
+    if (!(std::abs(array.numbers[i]) <= static_cast<double>(FLT_MAX)))
+      return Error{Error::Kind::data, fmt::format("{}: value {}: wanted a finite number, got {}", origin, i, array.numbers[i])};
   return array;
+}
+
+Result<Dataset> idx_samples(const FileBytes& file, std::string_view origin, std::size_t mapped_from) {
+  const Result<IdxView> view = view_idx(file.bytes, origin);
+  if (!view) return view.error();
+  const auto wrong = [&](std::string message) { return Error{Error::Kind::data, fmt::format("{}: {}", origin, message)}; };
+  const Shape& extents = view->extents;
+  if (extents.size() < 2) return wrong("wanted images with 2 to 4 IDX dimensions, got labels; try the image file beside it");
+  Dataset dataset;
+  dataset.count = extents[0];
+  if (const Result<void> counted = check_count(dataset.count, origin); !counted) return counted.error();
+  if (extents.size() == 2) dataset.shape = {extents[1]};
+  if (extents.size() == 3) dataset.shape = {1, extents[1], extents[2]};
+  if (extents.size() == 4) dataset.shape = {extents[3], extents[1], extents[2]};
+  if (dataset.sample_size() == 0) return wrong(fmt::format("wanted images with pixels, got {}", to_string(dataset.shape)));
+  if (view->values.size() >= mapped_from) {
+    const auto mapped =
+        std::make_shared<const MappedSamples>(file, view->values, *view->type, true, dataset.sample_size(), view->bytes());
+    if (const auto finite = mapped->check_finite(origin); !finite) return finite.error();
+    dataset.mapped = mapped;
+    return dataset;
+  }
+  Result<IdxArray> array = parse_idx(file.bytes, origin);
+  if (!array) return array.error();
+  dataset.bytes = std::move(array->values);
+  dataset.floats.assign(array->numbers.begin(), array->numbers.end());
+  return dataset;
 }
 
 Result<Dataset> load_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
                          const std::vector<std::string>& class_names) {
-  Result<IdxArray> pixels = read_idx(images);
-  if (!pixels) return pixels.error();
-  const Shape& extents = pixels->extents;
-  if (extents.size() < 2)
-    return Error{Error::Kind::data, fmt::format("{}: wanted images with 2 to 4 IDX dimensions, got labels; try the image file "
-                                                "beside it",
-                                                images.string())};
-  Dataset dataset;
-  dataset.name = images.filename().string();
-  dataset.count = extents[0];
-  if (const Result<void> counted = check_count(dataset.count, images.string()); !counted) return counted.error();
-  if (extents.size() == 2) dataset.shape = {extents[1]};
-  if (extents.size() == 3) dataset.shape = {1, extents[1], extents[2]};
-  if (extents.size() == 4) dataset.shape = {extents[3], extents[1], extents[2]};
-  if (dataset.sample_size() == 0)
-    return Error{Error::Kind::data,
-                 fmt::format("{}: wanted images with pixels, got {}", images.string(), to_string(dataset.shape))};
-  dataset.bytes = std::move(pixels->values);
-  dataset.floats.assign(pixels->numbers.begin(), pixels->numbers.end());
-
-  const Result<IdxArray> classes = read_idx(labels);
+  const Result<FileBytes> file = map_plain_or_gzip(images);
+  if (!file) return file.error();
+  Result<Dataset> dataset = idx_samples(*file, images.string());
+  if (!dataset) return dataset;
+  dataset->name = images.filename().string();
+  const Result<std::string> bytes = read_plain_or_gzip(labels);
+  if (!bytes) return bytes.error();
+  const Result<IdxArray> classes = parse_idx(*bytes, labels.string());
   if (!classes) return classes.error();
   if (classes->extents.size() != 1)
     return Error{Error::Kind::data,
@@ -159,7 +161,8 @@ Result<Dataset> load_idx(const std::filesystem::path& images, const std::filesys
       return Error{Error::Kind::data, fmt::format("{}: wanted whole numbers as labels, got {}", labels.string(), label)};
     values.push_back(static_cast<std::int64_t>(label));
   }
-  if (const Result<void> labelled = set_labels(dataset, values, labels.string(), class_names); !labelled) return labelled.error();
+  if (const Result<void> labelled = set_labels(*dataset, values, labels.string(), class_names); !labelled)
+    return labelled.error();
   return dataset;
 }
 
@@ -175,6 +178,7 @@ Result<std::filesystem::path> plain_or_gz(const std::filesystem::path& file) {
 
 void transpose_images(Dataset& dataset) {
   if (!dataset.is_image()) return;
+  dataset = in_memory(std::move(dataset));
   const std::size_t c = static_cast<std::size_t>(dataset.shape[0]), h = static_cast<std::size_t>(dataset.shape[1]),
                     w = static_cast<std::size_t>(dataset.shape[2]);
   const auto turn = [&](auto& values) {
@@ -204,6 +208,7 @@ Result<std::filesystem::path> labels_beside(const std::filesystem::path& images)
 }
 
 Result<void> write_idx(const Dataset& dataset, const std::filesystem::path& images, const std::filesystem::path& labels) {
+  if (dataset.mapped) return write_idx(in_memory(dataset), images, labels);
   if (dataset.bytes.empty())
     return Error{Error::Kind::usage, fmt::format("{}: wanted images of bytes, got a table of numbers; IDX here holds bytes only",
                                                  dataset.name.empty() ? "write_idx" : dataset.name)};

@@ -119,29 +119,32 @@ Result<Dataset> load_archive(const NpzPart& source, std::string_view bytes, cons
 }
 
 Result<Dataset> load_part(const NpzPart& source, const DataOptions& options) {
-  const Result<std::string> bytes = read_plain_or_gzip(source.file);
-  return bytes ? load_archive(source, *bytes, options) : bytes.error();
+  const Result<FileBytes> contents = map_plain_or_gzip(source.file);
+  return contents ? load_archive(source, contents->bytes, options) : contents.error();
 }
 
 Result<Dataset> load_file(const fs::path& file, const DataOptions& options) {
-  Result<std::string> bytes = read_plain_or_gzip(file);
-  if (!bytes) return bytes.error();
-  if (is_npz(*bytes)) return load_archive({file, ""}, *bytes, options);
-  if (is_npy(*bytes)) {
-    Result<Dataset> dataset = load_npy(file, *bytes, options);
+  Result<FileBytes> contents = map_plain_or_gzip(file);
+  if (!contents) return contents.error();
+  const std::string_view bytes = contents->bytes;
+  if (is_npz(bytes)) return load_archive({file, ""}, bytes, options);
+  if (is_npy(bytes)) {
+    Result<Dataset> dataset = load_npy(file, *contents, options);
     if (dataset && options.transpose) transpose_images(*dataset);
     return dataset;
   }
-  if (is_image(*bytes))
+  if (is_image(bytes))
     return Error{Error::Kind::usage,
                  fmt::format("{}: wanted a labelled data set, got one picture; try a folder with a sub-folder of "
                              "pictures per class",
                              file.string())};
-  if (bytes->starts_with(std::string_view("\0\0", 2))) {
-    bytes = std::string();
+  if (bytes.starts_with(std::string_view("\0\0", 2))) {
+    contents = FileBytes{};
     return load_mnist(file, {}, options);
   }
-  Result<Dataset> dataset = parse_table(std::move(*bytes), file.string(), options);
+  std::string text(bytes);
+  contents = FileBytes{};
+  Result<Dataset> dataset = parse_table(std::move(text), file.string(), options);
   if (dataset) dataset->name = file.filename().string();
   return dataset;
 }

@@ -75,14 +75,8 @@ void apply_steps(const std::vector<PreprocessStep>& steps, std::size_t first, st
 
 void raw_row(const Dataset& dataset, const std::vector<PreprocessStep>& steps, std::int64_t sample, float* y) noexcept {
   const auto size = static_cast<std::size_t>(dataset.sample_size());
-  const std::size_t start = static_cast<std::size_t>(sample) * size;
-  if (!dataset.bytes.empty()) {
-    const std::uint8_t* x = dataset.bytes.data() + start;
-    for (std::size_t i = 0; i < size; ++i) y[i] = static_cast<float>(x[i]);
-    return;
-  }
-  std::copy_n(dataset.floats.data() + start, size, y);
-  apply_column_steps(steps, size, y);
+  dataset.copy_floats(sample, y);
+  if (!dataset.has_bytes()) apply_column_steps(steps, size, y);
 }
 
 std::vector<float> byte_table(const std::vector<PreprocessStep>& steps, std::int64_t channels) {

@@ -181,18 +181,19 @@ Image as_mnist(const Image& original) {
 }
 
 Result<Dataset> fit_images(Dataset dataset, const Shape& shape) {
-  if (dataset.bytes.empty())
+  if (!dataset.has_bytes())
     return Error{Error::Kind::data, fmt::format("{}: wanted images of {}, got {} as floats, which are not resized", dataset.name,
                                                 to_string(shape), to_string(dataset.shape))};
-  const auto size = static_cast<std::ptrdiff_t>(dataset.sample_size());
   std::vector<std::uint8_t> bytes;
   Image image{dataset.shape[0], dataset.shape[1], dataset.shape[2], {}};
-  for (auto pixels = dataset.bytes.begin(); pixels != dataset.bytes.end(); pixels += size) {
-    image.pixels.assign(pixels, pixels + size);
+  for (std::int64_t i = 0; i < dataset.count; ++i) {
+    image.pixels.assign(dataset.bytes_at(i), dataset.bytes_at(i) + dataset.sample_size());
     const Image result = resized(image, shape);
     bytes.insert(bytes.end(), result.pixels.begin(), result.pixels.end());
   }
   dataset.bytes = std::move(bytes);
+  dataset.mapped.reset();
+  dataset.rows.clear();
   dataset.notes.push_back(
       fmt::format("{} pictures of {} were brought to {}", dataset.count, to_string(dataset.shape), to_string(shape)));
   dataset.shape = shape;

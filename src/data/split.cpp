@@ -31,6 +31,11 @@ Dataset picked(const Dataset& dataset, const std::vector<std::size_t>& samples) 
       to.insert(to.end(), start, start + static_cast<std::ptrdiff_t>(width));
     }
   };
+  if (dataset.mapped) {
+    part.mapped = dataset.mapped;
+    for (const std::size_t sample : samples)
+      part.rows.push_back(dataset.rows.empty() ? static_cast<std::int32_t>(sample) : dataset.rows[sample]);
+  }
   append(dataset.bytes, part.bytes, size);
   append(dataset.floats, part.floats, size);
   append(dataset.labels, part.labels, 1);

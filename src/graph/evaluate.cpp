@@ -100,6 +100,7 @@ Result<Evaluation> Graph::evaluate(const Dataset& known, const Reading& reading,
     read_output(meaning, y, prediction);
     judge.add(i, y, {}, prediction);
   }
+  if (const auto same = known.unchanged(); !same) return same.error();
   return judge.evaluation();
 }
 

@@ -143,6 +143,7 @@ Result<Evaluation> Predictor::evaluate(const Dataset& known, std::size_t worst) 
     }
   });
   if (!done) return done.error();
+  if (const auto same = known.unchanged(); !same) return same.error();
   return judge.evaluation();
 }
 

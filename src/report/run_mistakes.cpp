@@ -104,12 +104,9 @@ std::string cell(const Dataset& data, std::size_t column, float value) {
 }
 
 std::vector<float> sample_of(const Dataset& data, std::int64_t index) {
-  const auto size = static_cast<std::size_t>(data.sample_size()), first = static_cast<std::size_t>(index) * size;
-  if (!data.bytes.empty())
-    return {data.bytes.begin() + static_cast<std::ptrdiff_t>(first),
-            data.bytes.begin() + static_cast<std::ptrdiff_t>(first + size)};
-  return {data.floats.begin() + static_cast<std::ptrdiff_t>(first),
-          data.floats.begin() + static_cast<std::ptrdiff_t>(first + size)};
+  std::vector<float> values(static_cast<std::size_t>(data.sample_size()));
+  data.copy_floats(index, values.data());
+  return values;
 }
 
 std::string answer(const RunFacts& facts, const Mistake& mistake) {
@@ -125,7 +122,7 @@ std::string pictures(const RunFacts& facts) {
   for (const Mistake& mistake : facts.evaluation->worst) {
     const std::vector<float> values = sample_of(data, mistake.sample);
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    const Picture picture = sample_picture(data.shape, values, data.bytes.empty() ? *low : 0, data.bytes.empty() ? *high : 255);
+    const Picture picture = sample_picture(data.shape, values, data.has_bytes() ? 0 : *low, data.has_bytes() ? 255 : *high);
     items += fmt::format(
         "<figure><img alt=\"sample {0}\" src=\"{1}\" width=\"96\" height=\"{2}\">"
         "<figcaption title=\"sample {0}, loss {3}\">{4}</figcaption></figure>\n",

@@ -25,6 +25,7 @@ void limit_to(Dataset& data, std::int64_t limit) {
   shorten(data.targets, data.target_names.size());
   shorten(data.weights, 1);
   shorten(data.groups, 1);
+  shorten(data.rows, 1);
   shorten(data.bytes, size);
   shorten(data.floats, size);
   data.count = limit;
@@ -100,8 +101,11 @@ Result<void> check_divide(const Config& config, const Dataset& train) {
   const PreprocessSpec& first = config.preprocess.front();
   if (first.kind != PreprocessKind::divide || !(std::abs(first.by) > 1)) return {};
   float largest = 0;
-  for (const float x : train.floats) largest = std::isnan(x) ? largest : std::max(largest, std::abs(x));
-  for (const std::uint8_t x : train.bytes) largest = std::max(largest, static_cast<float>(x));
+  std::vector<float> sample(static_cast<std::size_t>(train.sample_size()));
+  for (std::int64_t i = 0; i < train.count && largest <= 1; ++i) {
+    train.copy_floats(i, sample.data());
+    for (const float x : sample) largest = std::isnan(x) ? largest : std::max(largest, std::abs(x));
+  }
   if (largest > 1) return {};
   return refused(
       fmt::format("{}: wanted values to divide by {:g}, got none above {:g}: they are divided already; try --set "
@@ -123,13 +127,13 @@ Result<void> check_classes(const Dataset& train) {
 
 /// Samples that are all the same (pictures that were white on transparent, a table of one row repeated) teach nothing.
 Result<void> check_different(const Dataset& train) {
-  const auto differ = [&](const auto& values) {
-    const auto size = static_cast<std::size_t>(train.sample_size());
-    for (std::size_t i = size; i < values.size(); ++i)
-      if (values[i] != values[i - size]) return true;
-    return false;
-  };
-  if (train.count < 2 || differ(train.bytes) || differ(train.floats)) return {};
+  if (train.count < 2) return {};
+  std::vector<float> first(static_cast<std::size_t>(train.sample_size())), other(first.size());
+  train.copy_floats(0, first.data());
+  for (std::int64_t i = 1; i < train.count; ++i) {
+    train.copy_floats(i, other.data());
+    if (first != other) return {};
+  }
   return refused(fmt::format("{}: wanted samples that differ, got {} that are all alike{}", train.name, train.count,
                              train.is_image() ? "; transparent places count as white" : ""));
 }
@@ -211,6 +215,7 @@ Result<RunData> load_run_data(const Config& config) {
   for (const auto& checked : {check_classes(data.train), check_different(data.train), check_augment(config, data.train),
                               check_divide(config, data.train), check_missing(config, data)})
     if (!checked) return checked.error();
+  if (config.augment != Augment{} && !data.train.has_bytes()) data.train = in_memory(std::move(data.train));
   auto preprocess = fit_preprocess(config.preprocess, data.train);
   if (!preprocess) return preprocess.error();
   data.preprocess = std::move(*preprocess);

@@ -216,6 +216,8 @@ Result<TrainReport> Trainer::run(const std::filesystem::path& out, const TrainHo
   State& s = *state_;
   const bool keep = !out.empty();
   const auto checkpoint = [&]() -> Result<void> {
+    for (const Dataset* set : {&s.data->train, &s.data->test, s.data->validation ? &*s.data->validation : nullptr})
+      if (const auto same = set != nullptr ? set->unchanged() : Result<void>(); !same) return same;
     if (!keep) return {};
     if (auto saved = save(out / "checkpoint.safetensors"); !saved) return saved;
     return write_file(out / "history.csv", history_csv(s.history));

@@ -66,6 +66,10 @@ pid_t Scratch::start(const std::vector<std::string>& arguments, const Setting& s
     const rlimit limit = {static_cast<rlim_t>(setting.file_limit), static_cast<rlim_t>(setting.file_limit)};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (setting.data_limit >= 0) {
+    const rlimit limit = {static_cast<rlim_t>(setting.data_limit), static_cast<rlim_t>(setting.data_limit)};
+    ::setrlimit(RLIMIT_DATA, &limit);
+  }
   if (setting.ignores_hangup) std::signal(SIGHUP, SIG_IGN);
   for (const int descriptor : setting.closed) ::close(descriptor);
   ::execve(SOMA_PROGRAM, argv.data(), envp.data());

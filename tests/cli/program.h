@@ -19,6 +19,7 @@ struct Outcome {
 struct Setting {
   std::vector<std::string> environment;  ///< "NAME=value", added to a clean environment
   long file_limit = -1;                  ///< largest file it may write (ulimit -f); −1 = any
+  long data_limit = -1;                  ///< most memory of its own, not of files it maps (ulimit -d); −1 = any
   std::string out;                       ///< where stdout goes instead, say /dev/full
   std::vector<int> closed;               ///< descriptors that are closed when it starts
   bool ignores_hangup = false;           ///< as under nohup

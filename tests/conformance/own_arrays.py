@@ -8,7 +8,7 @@ import sys
 import unittest
 
 import data_kind
-from data_kind import ROWS, Kind
+from data_kind import ROWS, TABLE, Kind
 
 import numpy as np
 from PIL import Image
@@ -72,6 +72,21 @@ class Arrays(Samples):
         np.savez(self.at / "d.npz", x_train=self.x, y_train=self.y, x_test=self.x[:10, :4], y_test=self.y[:10])
         self.learned("d.npz", "test: 10 pictures of 1×4×8 were brought to 1×8×8", config="pictures")
 
+    def test_signals(self):
+        layers = ('{ type = "conv2d", out = 4, kernel = [1, 5] }, { type = "relu" }, { type = "max_pool", size = [1, 28] }, { type = "flatten" }, '
+                  '{ type = "linear", out = "classes" }')
+        (self.at / "signals.toml").write_text(TABLE.replace(TABLE.split("layers = [")[1].split("]\n")[0], layers).replace('"standardise"', '"mean_subtraction", per_feature = false'))
+        hum = np.sin((0.3 + 0.4 * self.y)[:, None] * np.arange(32) + self.random.random((ROWS, 1)) * 6).astype("f4")
+        three = np.stack([hum, -hum, hum / 2], 1)
+        self.refused(self.save("row", hum, self.y), "--set network.input=[1,1,32] where rows of data are signals", config="signals")
+        self.learned("row.npy", "pictures of 1×1×32", config="signals", more=("--set", "network.input=[1,1,32]"))
+        self.learned(self.save("one", hum[:, None], self.y), "for 1 channels of 32 readings say --set network.input=[1,1,32]", config="signals")
+        self.learned(self.save("three", three, self.y), "pictures 3 high and 32 wide; for 3 channels", config="signals")
+        runs = [self.learned(self.save(name, x, self.y), config="signals", more=("--set", "network.input=[3,1,32]"))["test"]
+                for name, x in (("nct", three), ("ntc", three.transpose(0, 2, 1)))]
+        self.assertEqual(*runs)
+        self.refused("one.npy", "wanted samples of 3×1×32, got 1×1×32", config="signals", more=("--set", "network.input=[3,1,32]"))
+
     def test_classes_that_do_not_occur(self):
         x = self.x[:20, :4, :4]
         for name, labels in (("65535", [0, 65535]), ("65536", [1, 65536]), ("wild", [0, 20000])):
@@ -103,7 +118,7 @@ class Arrays(Samples):
         self.assertNotEqual(turned, plain)
         self.learned("turned", config="pictures", more=("--set", "data.transpose=true"))
         self.refused(pair("trailing", images + b"x", labels), "= 2560 bytes, got 2561", config="pictures")
-        self.refused(pair("garbage", gzip.compress(images) + b"abc", labels), "gzip", config="pictures")
+        self.refused(pair("garbage", gzip.compress(images) + b"abc", labels), "followed by 3 bytes of something else", config="pictures")
         self.refused(pair("short", images, self.idx(self.y[:-1])), "wanted 40 labels, one per sample, got 39", config="pictures")
         self.refused(pair("swapped", labels, images), "got labels", config="pictures")
 

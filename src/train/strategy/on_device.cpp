@@ -154,8 +154,10 @@ class OnDevice final : public SampleStrategy {
             !sent)
           return sent;
       }
-      const auto* first = reinterpret_cast<const std::byte*>(set->bytes.data());
-      if (!table.empty()) bytes.insert(bytes.end(), first, first + set->bytes.size());
+      for (std::int64_t i = 0; i < set->count && !table.empty(); ++i) {
+        const auto* first = reinterpret_cast<const std::byte*>(set->bytes_at(i));
+        bytes.insert(bytes.end(), first, first + set->sample_size());
+      }
     }
     order_.resize(static_cast<std::size_t>(number));
     std::iota(order_.begin(), order_.end(), 0);
