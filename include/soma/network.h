@@ -19,13 +19,14 @@ namespace soma {
 /// Sources: He et al. 2015, Glorot & Bengio 2010, LeCun et al. 1998.
 struct Init {
   enum class Kind {
-    he,       ///< variance 2 / fan_in
-    xavier,   ///< variance 2 / (fan_in + fan_out)
-    lecun,    ///< variance 1 / fan_in
-    uniform,  ///< [min, max), biases too; the other kinds start them at 0
+    automatic,  ///< xavier, uniform, for linear layers that read the network's input through no other weights; he for all others
+    he,         ///< variance 2 / fan_in
+    xavier,     ///< variance 2 / (fan_in + fan_out)
+    lecun,      ///< variance 1 / fan_in
+    uniform,    ///< [min, max), biases too; the other kinds start them at 0
   };
   enum class Distribution { normal, uniform };
-  Kind kind = Kind::he;
+  Kind kind = Kind::automatic;
   Distribution distribution = Distribution::normal;
   double min = -1, max = 1;  ///< kind uniform only
   bool operator==(const Init&) const = default;

@@ -24,7 +24,7 @@ inline constexpr std::array<std::string_view, 6> kScheduleWords = {"constant", "
 inline constexpr std::array<std::string_view, 11> kPreprocessWords = {"divide",   "standardise",  "min_max", "mean_subtraction",
                                                                       "midrange", "proportional", "one_hot", "impute",
                                                                       "ordinal",  "robust",       "date"};
-inline constexpr std::array<std::string_view, 4> kInitWords = {"he", "xavier", "lecun", "uniform"};
+inline constexpr std::array<std::string_view, 5> kInitWords = {"auto", "he", "xavier", "lecun", "uniform"};
 inline constexpr std::array<std::string_view, 2> kDistributionWords = {"normal", "uniform"};
 inline constexpr std::array<std::string_view, 10> kActivationWords = {"identity", "relu", "leaky_relu", "elu",  "selu",
                                                                       "sigmoid",  "tanh", "softplus",   "gelu", "silu"};

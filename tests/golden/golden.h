@@ -108,7 +108,7 @@ inline ScheduleConfig schedule(const Json& c) {
 
 inline Init init(const Json& c) {
   Init i;
-  i.kind = word<Init::Kind>(c.at("kind"), {"he", "xavier", "lecun", "uniform"});
+  i.kind = word<Init::Kind>(c.at("kind"), {"auto", "he", "xavier", "lecun", "uniform"});
   i.distribution = word<Init::Distribution>(c.at("distribution"), {"normal", "uniform"});
   return i;
 }

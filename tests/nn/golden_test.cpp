@@ -92,6 +92,25 @@ TEST(Golden, Losses) {
   }
 }
 
+// auto: a linear layer that reads the input, whatever without weights lies between, as xavier uniform; all others as he normal.
+TEST(Golden, AutomaticFirstWeights) {
+  const auto weights = [](const std::vector<Node>& nodes, const Shape& input, std::size_t index, Init init) {
+    return first_values(make_plan(resolve({input, nodes, init}).value(), 1, PlanFor::inspection).value(), index, 9).values;
+  };
+  const Init xavier{Init::Kind::xavier, Init::Distribution::uniform}, he{Init::Kind::he};
+  const std::vector<Node> table = {
+      {"", Dropout{0.5}, {}, {}}, {"", Linear{20}, {}, {}}, {"", Activation{}, {}, {}}, {"", Linear{3}, {}, {}}};
+  EXPECT_EQ(weights(table, {5}, 0, {}), weights(table, {5}, 0, xavier));
+  EXPECT_EQ(weights(table, {5}, 2, {}), weights(table, {5}, 2, he));
+  const std::vector<Node> pictures = {
+      {"", Conv2d{.out = 4, .kernel_h = 3, .kernel_w = 3}, {}, {}}, {"", Flatten{}, {}, {}}, {"", Linear{3}, {}, {}}};
+  EXPECT_EQ(weights(pictures, {1, 6, 6}, 0, {}), weights(pictures, {1, 6, 6}, 0, he));
+  EXPECT_EQ(weights(pictures, {1, 6, 6}, 2, {}), weights(pictures, {1, 6, 6}, 2, he));
+  const std::vector<Node> around = {
+      {"wide", Linear{5}, {}, {}}, {"sum", Add{}, {"input", "wide"}, {}}, {"last", Linear{3}, {}, {}}};
+  EXPECT_EQ(weights(around, {5}, 2, {}), weights(around, {5}, 2, xavier)) << "the input comes past the first layer";
+}
+
 // The deviation and the reach of what is drawn, against what torch.nn.init draws with: enough draws that the estimate of the
 // deviation is 4 of its own standard errors from failing.
 TEST(Golden, Initialisations) {
