@@ -9,6 +9,10 @@
 #include "soma/file.h"
 #include "soma/reading.h"
 
+namespace soma {
+struct KernelOptions;
+}
+
 namespace soma::app {
 
 /// Exit statuses: wrong usage is told apart from a run that failed.
@@ -35,6 +39,9 @@ void add_version(CLI::App& program, Action& action);
 
 /// --trust-changed: a file of soma's is taken although it is not what soma wrote.
 void add_trust(CLI::App& command, Changed& changed);
+
+/// --max-macs and --int16-units.
+void add_kernel_numbers(CLI::App& command, KernelOptions& options);
 
 /// --preprocess and --classes: what the file of another tool does not say.
 void add_reading(CLI::App& command, Reading& reading);

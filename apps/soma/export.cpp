@@ -64,11 +64,14 @@ int export_bpf(const Model& model, const Options& options) {
   const std::filesystem::path out = options.out.empty() ? "." : options.out;
   const std::string name = std::filesystem::path(options.model).stem().string();
   if (const auto written = write_bpf(model, out, name, wanted); !written) return complain(written.error());
-  fmt::print("{0}.bpf.h and {0}.bpf.o: int soma_predict(struct soma_args *) for BPF programs, values as {1}\n",
-             (out / name).string(),
-             wanted.type == ValueType::byte    ? "bytes"
-             : wanted.type == ValueType::int16 ? "int16"
-                                               : "float32");
+  fmt::print(
+      "{0}.bpf.h and {0}.bpf.o: int soma_predict(struct soma_args *) for BPF programs, values as {1}\n"
+      "{0}.xdp.o: a whole program that answers on UDP port {2}, for bpftool, ip and libbpf\n",
+      (out / name).string(),
+      wanted.type == ValueType::byte    ? "bytes"
+      : wanted.type == ValueType::int16 ? "int16"
+                                        : "float32",
+      wanted.port);
   return done;
 }
 
@@ -117,6 +120,9 @@ void add_export(CLI::App& program, Action& action) {
       ->add_option("--values", options->values, "Of --to bpf: byte, int16 or float32; by default bytes of a picture, else int16")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"byte", "int16", "float32"}));
+  command->add_option("--port", options->bpf.port, "Of --to bpf: the UDP port of the whole program")
+      ->type_name("PORT")
+      ->capture_default_str();
   command->add_option("--int16-units", options->bpf.int16_units, "Of --to bpf: an int16 n stands for n / UNITS")
       ->type_name("UNITS")
       ->capture_default_str();

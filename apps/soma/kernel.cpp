@@ -19,20 +19,23 @@ namespace soma::app {
 namespace {
 
 struct Options {
-  std::string model, data, interface, mode, address, pin;
+  std::string model, data, interface, mode, address, pin, at = "xdp";
+  ClassifyOptions classify;
   std::vector<std::string> files;
   KernelOptions kernel;
   std::uint32_t repeat = 5'000;
+  std::int64_t window = 0;
   bool json = false;
 };
 
-/// Sample `i` as a question writes it: pixels as bytes, numbers as floats.
+/// Samples from `i` on as a question writes them: pixels as bytes, numbers as floats.
 struct Values {
   ValueType type;
   std::span<const std::uint8_t> bytes;
 };
-Values values_of(const Dataset& samples, std::int64_t i) {
-  const auto size = static_cast<std::size_t>(samples.sample_size()), at = static_cast<std::size_t>(i) * size;
+Values values_of(const Dataset& samples, std::int64_t i, std::int64_t count = 1) {
+  const auto one = static_cast<std::size_t>(samples.sample_size()), at = static_cast<std::size_t>(i) * one,
+             size = one * static_cast<std::size_t>(count);
   if (!samples.bytes.empty()) return {ValueType::byte, std::span(samples.bytes).subspan(at, size)};
   const auto floats = std::as_bytes(std::span(samples.floats).subspan(at, size));
   return {ValueType::float32, {reinterpret_cast<const std::uint8_t*>(floats.data()), floats.size()}};
@@ -135,6 +138,14 @@ Result<KernelMode> mode_of(const std::string& word) {
 }
 
 int load(const Options& options) {
+  if (options.at != "xdp") {
+    ClassifyOptions wanted = options.classify;
+    wanted.model = options.model, wanted.at = options.at, wanted.interface = options.interface;
+    wanted.max_products = options.kernel.max_products, wanted.port = options.kernel.port;
+    return load_classifier(wanted);
+  }
+  if (options.interface.empty())
+    return complain({Error::Kind::usage, "kernel: wanted a network interface, got none; try --dev with one that ip link lists"});
   const auto mode = mode_of(options.mode);
   if (!mode) return complain(mode.error());
   const Result<Model> model = read_onnx(options.model);
@@ -172,11 +183,22 @@ int ask(const Options& options) {
   if (!samples) return complain(samples.error());
   auto client = KernelClient::connect(options.address);
   if (!client) return complain(client.error());
+  const std::int64_t size = samples->sample_size(), rows = options.window == 0 ? 1 : options.window / size;
+  if (rows * size != options.window && options.window > 0)
+    return complain({Error::Kind::usage, fmt::format("kernel: wanted a --stream of whole samples of {}, got {}; try {}", size,
+                                                     options.window, std::max<std::int64_t>(rows, 1) * size)});
+  if (rows > samples->count)
+    return complain({Error::Kind::usage, fmt::format("kernel: wanted {} samples for the first window, got {}; try more of them",
+                                                     rows, samples->count)});
   Json answers = Json::array();
-  for (std::int64_t i = 0; i < samples->count; ++i) {
-    const Values values = values_of(*samples, i);
-    const auto answer = client->ask(values.type, values.bytes);
+  for (std::int64_t i = rows - 1; i < samples->count; ++i) {
+    const Values values = values_of(*samples, i - rows + 1, rows);
+    const auto answer =
+        options.window > 0 ? client->ask_next(values.type, values.bytes, size) : client->ask(values.type, values.bytes);
     if (!answer) return complain(answer.error());
+    if (answer->outputs.empty())
+      return complain({Error::Kind::unavailable,
+                       fmt::format("kernel: {}: wanted a stream to be kept, got none; try without --stream", options.address)});
     const auto label = static_cast<std::size_t>(answer->label);
     const std::string name = label < classes.size() ? classes[label] : fmt::format("{}", label);
     if (options.json)
@@ -190,6 +212,18 @@ int ask(const Options& options) {
 
 }  // namespace
 
+void add_kernel_numbers(CLI::App& command, KernelOptions& options) {
+  command
+      .add_option("--max-macs", options.max_products,
+                  fmt::format("Most multiply-adds of an answer in the kernel, at most {}; 8 take about a nanosecond",
+                              kMostKernelProducts))
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_option("--int16-units", options.int16_units, "An int16 n in a question stands for n / UNITS")
+      ->type_name("UNITS")
+      ->capture_default_str();
+}
+
 void add_kernel(CLI::App& program, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("kernel", "Answer from inside the Linux kernel with a model in 8 bits");
@@ -201,13 +235,7 @@ void add_kernel(CLI::App& program, Action& action) {
   };
   const auto takes_model = [&](CLI::App* each) {
     each->add_option("MODEL", options->model, "A model.int8.onnx, as soma export --int8 writes it")->required();
-    each->add_option("--max-macs", options->kernel.max_products,
-                     fmt::format("Most multiply-adds of an answer, at most {}; 8 take about a nanosecond", kMostKernelProducts))
-        ->type_name("N")
-        ->capture_default_str();
-    each->add_option("--int16-units", options->kernel.int16_units, "An int16 n in a question stands for n / UNITS")
-        ->type_name("UNITS")
-        ->capture_default_str();
+    add_kernel_numbers(*each, options->kernel);
   };
   const auto prints_json = [&](CLI::App* each) {
     each->add_flag("--json", options->json, "Print one JSON value as the last line of stdout");
@@ -223,9 +251,26 @@ void add_kernel(CLI::App& program, Action& action) {
   prints_json(each);
   each = add("load", "Answer questions over UDP on a network interface, until a signal", &load);
   takes_model(each);
-  each->add_option("--dev", options->interface, "The network interface")->type_name("IFACE")->required();
+  each->add_option("--dev", options->interface, "The network interface")->type_name("IFACE");
+  each->add_option(
+          "--at", options->at,
+          "xdp answers questions; tc and tc-egress classify every packet that the interface receives or sends, socket every "
+          "packet to a UDP socket")
+      ->check(CLI::IsMember({"xdp", "tc", "tc-egress", "socket"}))
+      ->capture_default_str();
+  each->add_option("--drop", options->classify.drop, "Of --at tc or socket: drop packets of this class; may be given again")
+      ->type_name("CLASS")
+      ->allow_extra_args(false);
+  each->add_option("--mark", options->classify.mark, "Of --at tc: mark packets of this class, for ip rule, tc and nft")
+      ->type_name("CLASS=NUMBER")
+      ->allow_extra_args(false);
+  each->add_option("--process", options->classify.process, "Of --at socket: whose socket; --port says which")->type_name("PID");
   each->add_option("--port", options->kernel.port, "UDP port")->type_name("PORT")->capture_default_str();
   each->add_option("--rate", options->kernel.questions_per_second, "Questions a second from one source; more are dropped")
+      ->type_name("N")
+      ->capture_default_str();
+  each->add_option("--streams", options->kernel.streams,
+                   "Clients that may send what is new of a stream alone; others send it whole")
       ->type_name("N")
       ->capture_default_str();
   each->add_option("--mode", options->mode, "native or generic; by default native where the driver can, on veth generic")
@@ -233,6 +278,7 @@ void add_kernel(CLI::App& program, Action& action) {
   each->add_option("--pin", options->pin, "A new file in a bpf file system that keeps it answering after this process")
       ->type_name("PATH");
   add_running_kernels(*command, action);
+  add_features(*command, action);
   each = add("ask", "Ask about files of samples over UDP", &ask);
   each->add_option("HOST:PORT", options->address, "Who answers")->required();
   each->add_option("FILE", options->files, "PNG, JPEG, CSV or NPY files")
@@ -240,6 +286,10 @@ void add_kernel(CLI::App& program, Action& action) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   each->add_option("--model", options->model, "A model.onnx whose shape the files are fitted to, and whose classes are named")
       ->type_name("MODEL");
+  each->add_option("--stream", options->window,
+                   "The samples are pieces of a stream: ask about the last N values after each, and send each piece once")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65535));
   prints_json(each);
 }
 

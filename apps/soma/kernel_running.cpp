@@ -18,7 +18,10 @@ struct Options {
   bool json = false;
 };
 
-const char* word_of(KernelMode mode) { return mode == KernelMode::native ? "native" : "generic"; }
+std::string word_of(const RunningKernel& each) {
+  if (!each.tc.empty()) return "tc " + each.tc;
+  return each.mode == KernelMode::native ? "native" : "generic";
+}
 
 /// The program of --id, or the only one there is.
 Result<RunningKernel> wanted(const Options& options) {
@@ -50,11 +53,11 @@ int list(const Options& options) {
                     {"macs", each.products},
                     {"interface", each.interface},
                     {"port", each.port},
-                    {"mode", word_of(each.mode)},
+                    {"mode", word_of(each)},
                     {"process", each.process},
                     {"pin", each.pin}});
     rows.push_back({fmt::format("{}", each.id), each.model, fmt::format("{:08x}", each.model_tag), each.interface,
-                    fmt::format("{}", each.port), word_of(each.mode),
+                    each.tc.empty() ? fmt::format("{}", each.port) : "", word_of(each),
                     each.pin.empty() ? fmt::format("process {}", each.process) : each.pin});
   }
   if (options.json)
@@ -62,7 +65,7 @@ int list(const Options& options) {
   else if (rows.empty())
     fmt::print("none answers\n");
   else
-    print_table(stdout, {"id", "model", "tag", "interface", "port", "XDP", "lives with"}, rows, "rlllrll");
+    print_table(stdout, {"id", "model", "tag", "interface", "port", "at", "lives with"}, rows, "rlllrll");
   return done;
 }
 
@@ -72,6 +75,11 @@ int stats(const Options& options) {
   const auto use = watch_kernel(which->id, options.seconds);
   if (!use) return complain(use.error());
   const KernelCounters& counted = use->counters;
+  if (!which->tc.empty() && !options.json) {
+    fmt::print("{}: {} packets passed, {} marked, {} dropped at tc {} of {}\n", which->model, counted.passed, counted.answered,
+               counted.limited, which->tc, which->interface);
+    return done;
+  }
   const std::uint64_t packets = counted.answered + counted.passed + counted.limited;
   if (options.json)
     print_json({{"id", which->id},

@@ -20,7 +20,7 @@ constexpr int kMapped = 1 << 17;  // bytes: from here on freed memory goes back 
 
 struct Options {
   ServeOptions serve;
-  std::string source, token_file, access_log = "off";
+  std::string source, token_file, kernel, access_log = "off";
   std::int64_t delay_us = 0, timeout_ms = 30000, idle_ms = 75000, drain_ms = 30000, drain_delay_ms = 0;
 };
 
@@ -77,6 +77,10 @@ int serve(Options options) {
   serve.idle_timeout = std::chrono::milliseconds(options.idle_ms);
   serve.drain = std::chrono::milliseconds(options.drain_ms);
   serve.drain_delay = std::chrono::milliseconds(options.drain_delay_ms);
+  serve.kernel = options.kernel.empty()        ? ServeKernel::no_port
+                 : options.kernel == "off"     ? ServeKernel::off
+                 : options.kernel == "require" ? ServeKernel::require
+                                               : ServeKernel::automatic;
   const auto word = token(options);
   if (!word) return complain(word.error());
   serve.token = *word;
@@ -91,6 +95,7 @@ int serve(Options options) {
   if (!server) return complain(server.error());
   for (const std::string& line : server->warnings()) fmt::print(stderr, "soma: {}\n", line);
   for (const std::string& line : server->models()) fmt::print("{}\n", line);
+  if (const std::string who = server->datagrams(); !who.empty()) fmt::print("{}\n", who);
   fmt::print("listening on {}\n", server->url());
   std::fflush(stdout);
   return wait_for_the_end(*server, options, signals);
@@ -141,6 +146,19 @@ void add_serve(CLI::App& program, Action& action) {
   command->add_option("--access-log", options->access_log, "On stderr: off, sampled (failures and one in a hundred) or all")
       ->capture_default_str()
       ->check(CLI::IsMember({"off", "sampled", "all"}));
+  command
+      ->add_option("--kernel", options->kernel,
+                   "Answer over UDP too: auto (inside the kernel what can be, the rest here), require (or do not start), off "
+                   "(all of it here)")
+      ->check(CLI::IsMember({"auto", "require", "off"}));
+  command
+      ->add_option("--kernel-dev", serving.kernel_interface,
+                   "Where the kernel answers; by default what has the address of --listen")
+      ->type_name("IFACE");
+  command->add_option("--kernel-port", serving.udp.port, "The UDP port; 0 takes a free one")
+      ->type_name("PORT")
+      ->capture_default_str();
+  add_kernel_numbers(*command, serving.udp);
   command->add_option("--tls-certificate", serving.certificate, "PEM file with the certificate chain");
   command->add_option("--tls-key", serving.key, "PEM file with its key");
   add_reading(*command, serving.reading);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,26 +25,36 @@ enum class ValueType : std::uint8_t {
 
 /// What the kernel (or `soma serve`) says to one question.
 struct KernelAnswer {
-  std::uint64_t id = 0;     ///< the question's
-  std::uint32_t model = 0;  ///< which model said so: kernel_model_tag of it
-  std::int32_t label = 0;   ///< index of the greatest output, the first of equal ones
-  std::vector<float> outputs;
+  std::uint64_t id = 0;        ///< the question's
+  std::uint32_t model = 0;     ///< which model said so: kernel_model_tag of it
+  std::int32_t label = 0;      ///< index of the greatest output, the first of equal ones; -1 where there is none
+  std::vector<float> outputs;  ///< none: the values before those of a stream are not there; the whole window is wanted
 };
 
 /// The payload of a UDP packet; docs/in-kernel.md has every byte. It is padded so that an answer with `outputs` numbers is no
 /// longer than the question: others are not answered. The values are whole ones of `type`.
+/// `position`: they go on a stream, whose value so many they begin with; less than a sample where the ones before are known.
 std::vector<std::uint8_t> make_question(ValueType type, std::span<const std::uint8_t> values, std::uint64_t id,
-                                        std::int64_t outputs = 16);
+                                        std::int64_t outputs = 16, std::optional<std::uint64_t> position = {});
 [[nodiscard]] Result<KernelAnswer> read_answer(std::span<const std::uint8_t> payload);
 
-/// Tells models apart: a checksum of everything that the kernel computes with.
-[[nodiscard]] Result<std::uint32_t> kernel_model_tag(const Model& model);
+/// Tells models apart: a checksum of everything that the kernel computes with. Never 0.
+[[nodiscard]] Result<std::uint32_t> kernel_model_tag(const Model& model, double int16_units = 1);
+
+/// How the bytecode counts turns.
+enum class KernelLoops {
+  automatic,  ///< as this kernel can
+  may_goto,   ///< Linux 6.9: verified in constant time
+  bounded,    ///< Linux 5.18: the verifier walks every turn, which takes CAP_PERFMON; no streams
+};
 
 struct KernelOptions {
   std::uint16_t port = 9000;
   std::int64_t max_products = 100'000;            ///< multiply-adds of one answer; at most kMostKernelProducts
   std::int64_t questions_per_second = 1'000'000;  ///< of one source, and a hundredth of it at once; more are dropped
   double int16_units = 1;                         ///< an int16 n stands for n / int16_units
+  std::int64_t streams = 1024;                    ///< clients whose last values are kept; 0 = of none
+  KernelLoops loops = KernelLoops::automatic;
 };
 inline constexpr std::int64_t kMostKernelProducts = 400'000;  ///< 50 µs of a processor that does nothing else meanwhile
 
@@ -54,7 +65,7 @@ struct KernelTiming {
   std::int64_t instructions = 0, verified_instructions = 0, jited_bytes = 0;
 };
 
-/// Packets of one program since it was loaded, over all processors.
+/// Packets of one program since it was loaded, over all processors. Of one at tc: marked, passed, dropped.
 struct KernelCounters {
   std::uint64_t answered = 0;
   std::uint64_t passed = 0;   ///< to its port, but no question that it answers: left to the rest of the system, untouched
@@ -65,9 +76,10 @@ struct BpfOptions {
   ValueType type = ValueType::byte;  ///< of the values that callers write
   double int16_units = 1;
   std::int64_t max_products = 100'000;
+  std::uint16_t port = 9000;  ///< of the program
 };
-/// A model in 8 bits as a function for other people's BPF programs: `directory`/NAME.bpf.h to include and NAME.bpf.o to link. The
-/// header says how it is called.
+/// A model in 8 bits as a function for other people's BPF programs: `directory`/NAME.bpf.h to include and NAME.bpf.o to link (the
+/// header says how it is called), and as a whole program that answers at a port: NAME.xdp.o, for whatever loads BPF objects.
 [[nodiscard]] Result<void> write_bpf(const Model& model, const std::filesystem::path& directory, const std::string& name,
                                      const BpfOptions& options = {});
 
@@ -132,6 +144,7 @@ struct RunningKernel {
   std::int64_t products = 0;
   std::string interface;  ///< as whoever loaded it called it, in the network namespace of that process
   KernelMode mode = KernelMode::native;
+  std::string tc;  ///< "ingress" or "egress" of a KernelClassifier, which has no port; "" at XDP
   std::uint16_t port = 0;
   std::int64_t process = 0;  ///< that loaded it
   std::string pin;           ///< "" where it ends with that process
@@ -164,14 +177,19 @@ class KernelClient {
 
   /// Asks again after a second without an answer, three times in all.
   [[nodiscard]] Result<KernelAnswer> ask(ValueType type, std::span<const std::uint8_t> values, std::int64_t outputs = 16);
+  /// The same for a stream: only the last `fresh` values of the window, which are new since the last call, are sent, and the
+  /// whole of it the first time and where those before have been forgotten.
+  [[nodiscard]] Result<KernelAnswer> ask_next(ValueType type, std::span<const std::uint8_t> window, std::int64_t fresh,
+                                              std::int64_t outputs = 16);
   /// How many times it had to ask again.
   [[nodiscard]] std::int64_t repeated() const { return repeated_; }
 
  private:
   KernelClient(int socket, std::string address);
+  Result<KernelAnswer> exchange(const std::vector<std::uint8_t>& question);
   int socket_ = -1;
   std::string address_;
-  std::uint64_t asked_ = 0;
+  std::uint64_t asked_ = 0, streamed_ = 0;
   std::int64_t repeated_ = 0;
 };
 

@@ -12,12 +12,21 @@
 
 #include "soma/error.h"
 #include "soma/file.h"
+#include "soma/kernel.h"
 #include "soma/reading.h"
 
 namespace soma {
 
 /// Which requests the access log gets: none; failures and one in a hundred of the others; all.
 enum class AccessLog { off, sampled, all };
+
+/// Who answers questions over UDP, in the format of docs/in-kernel.md.
+enum class ServeKernel {
+  no_port,    ///< nobody
+  off,        ///< this process
+  automatic,  ///< the kernel for the model of POST / where it can, this process for the rest
+  require,    ///< the same, and nothing starts where the kernel cannot
+};
 
 struct ServeOptions {
   std::filesystem::path source;           ///< a model.onnx, a directory that holds one, or a repository NAME/VERSION/model.onnx
@@ -37,12 +46,15 @@ struct ServeOptions {
   std::size_t max_connections = 16384;
   std::chrono::milliseconds idle_timeout{75000};
 
-  std::string default_model;                ///< the model of POST /; "" = the first by name
-  bool control = false;                     ///< models may be loaded and unloaded over HTTP
-  std::vector<std::string> hosts;           ///< names this server is called by in Host fields, beside those of a loopback address
-  std::string token;                        ///< when filled: clients must send "Authorization: Bearer TOKEN"
-  std::string certificate, key;             ///< PEM files for TLS; both or neither
-  std::vector<std::string> require_models;  ///< ready only while all of these are served
+  std::string default_model;       ///< the model of POST /; "" = the first by name
+  bool control = false;            ///< models may be loaded and unloaded over HTTP
+  std::vector<std::string> hosts;  ///< names this server is called by in Host fields, beside those of a loopback address
+  std::string token;               ///< when filled: clients must send "Authorization: Bearer TOKEN"
+  ServeKernel kernel = ServeKernel::no_port;
+  std::string kernel_interface;              ///< where the kernel answers; "" = the interface that has the address of `listen`
+  KernelOptions udp;                         ///< port 0 = any free one
+  std::string certificate, key;              ///< PEM files for TLS; both or neither
+  std::vector<std::string> require_models;   ///< ready only while all of these are served
   std::chrono::milliseconds drain_delay{0};  ///< after drain(), how long everything is answered as before but not ready
   std::chrono::milliseconds drain{30000};    ///< and then how long requests in flight may take
   AccessLog access_log = AccessLog::off;
@@ -65,6 +77,9 @@ class InferenceServer {
   [[nodiscard]] std::vector<std::string> warnings() const;
   /// One line per model: what is served, or why it is not.
   [[nodiscard]] std::vector<std::string> models() const;
+
+  /// Who answers over UDP, and why: one line; "" = nobody.
+  [[nodiscard]] std::string datagrams() const;
 
   /// Reads the source again in the background; each model changes over when its new version is ready, or stays as it is. The
   /// certificate and its key are read again, too.

@@ -44,7 +44,11 @@ inline constexpr std::int8_t kMapSource = 1;  ///< source register of a wide loa
 /// Helpers that programs call, by their numbers in linux/bpf.h.
 enum class Helper : std::int32_t {
   map_lookup = 1,
+  map_update = 2,
+  prandom = 7,
   xdp_adjust_tail = 65,
+  ktime_get_ns = 5,
+  skb_load_bytes_relative = 68,
   ktime_get_coarse_ns = 160,
   xdp_get_buff_len = 188,
   xdp_load_bytes = 189,
@@ -53,7 +57,7 @@ enum class Helper : std::int32_t {
 
 /// The maps of a program. The assembler writes the number of one; the loader puts its descriptor there. `image` is no map to look
 /// up in but the image itself, which a linker puts there.
-enum class Map : std::int32_t { model = 0, scratch = 1, buckets = 2, counters = 3, image = 4 };
+enum class Map : std::int32_t { model = 0, scratch = 1, buckets = 2, counters = 3, streams = 4, image = 5 };
 
 struct Code {
   std::vector<Instruction> instructions;

@@ -31,8 +31,8 @@ enum Command {
   kEnableStats = 32,
   kLinkDetach = 34,
 };
-enum MapType { kArray = 2, kPerCpuArray = 6, kArrayOfMaps = 12 };
-inline constexpr std::uint32_t kXdp = 6, kAttachXdp = 37, kLinkXdp = 6;
+enum MapType { kArray = 2, kPerCpuArray = 6, kLruHash = 9, kArrayOfMaps = 12 };
+inline constexpr std::uint32_t kAttachXdp = 37, kLinkXdp = 6, kAttachIngress = 46, kAttachEgress = 47, kLinkTc = 11;
 
 struct MapAttributes {
   std::uint32_t type = 0, key_size = 4, value_size = 0, max_entries = 1, flags = 0, inner_map = 0, node = 0;
@@ -43,7 +43,7 @@ struct ElementAttributes {
   std::uint64_t key = 0, value = 0, flags = 0;
 };
 struct LoadAttributes {
-  std::uint32_t type = kXdp, count = 0;
+  std::uint32_t type = 0, count = 0;
   std::uint64_t instructions = 0, license = 0;
   std::uint32_t log_level = 0, log_size = 0;
   std::uint64_t log = 0;
@@ -54,6 +54,8 @@ struct TestAttributes {
   std::uint32_t program = 0, result = 0, size_in = 0, size_out = 0;
   std::uint64_t in = 0, out = 0;
   std::uint32_t repeat = 0, nanoseconds = 0;
+  std::uint32_t context_size_in = 0, context_size_out = 0;
+  std::uint64_t context_in = 0, context_out = 0;
 };
 struct InfoAttributes {
   std::uint32_t fd = 0, size = 0;

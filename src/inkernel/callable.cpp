@@ -131,9 +131,19 @@ Result<void> write_bpf(const Model& model, const std::filesystem::path& director
   if (error) return Error{Error::Kind::io, fmt::format("export: {}: {}; try another --out", directory.string(), error.message())};
   if (const auto written = write_file(directory / (name + ".bpf.h"), bpf::c_header(callable, name)); !written)
     return written.error();
-  const std::vector<std::uint8_t> object = bpf::elf_object(callable);
-  const std::span<const std::byte> bytes = std::as_bytes(std::span(object));
-  return write_file(directory / (name + ".bpf.o"), std::span(&bytes, 1));
+  const auto write = [&](const char* kind, const std::vector<std::uint8_t>& object) {
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(object));
+    return write_file(directory / (name + kind), std::span(&bytes, 1));
+  };
+  if (const auto written = write(".bpf.o", bpf::elf_object(callable)); !written) return written.error();
+  const auto whole = bpf::compile(model,
+                                  {.port = options.port,
+                                   .max_products = options.max_products,
+                                   .int16_units = options.int16_units,
+                                   .loops = KernelLoops::may_goto},
+                                  true);
+  if (!whole) return whole.error();
+  return write(".xdp.o", bpf::xdp_object(*whole));
 }
 
 }  // namespace soma

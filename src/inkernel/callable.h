@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "inkernel/compiled.h"
 #include "inkernel/layout.h"
 #include "inkernel/system.h"
 #include "soma/kernel.h"
@@ -29,6 +30,9 @@ std::string c_header(const Callable& callable, const std::string& model);
 
 /// A relocatable ELF object with BTF, for `bpftool gen object`.
 std::vector<std::uint8_t> elf_object(const Callable& callable);
+/// One for whatever loads BPF objects: the whole program in the section xdp, its image and maps. `compiled` is of
+/// Form::image_beside.
+std::vector<std::uint8_t> xdp_object(const Compiled& compiled);
 inline constexpr const char* kImageSection = ".data.soma";  ///< libbpf makes a map of it
 
 }  // namespace soma::bpf

@@ -27,11 +27,13 @@ KernelClient::KernelClient(KernelClient&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
       address_(std::move(other.address_)),
       asked_(other.asked_),
+      streamed_(other.streamed_),
       repeated_(other.repeated_) {}
 KernelClient& KernelClient::operator=(KernelClient&& other) noexcept {
   std::swap(socket_, other.socket_);
   std::swap(address_, other.address_);
   std::swap(asked_, other.asked_);
+  std::swap(streamed_, other.streamed_);
   std::swap(repeated_, other.repeated_);
   return *this;
 }
@@ -60,7 +62,24 @@ Result<KernelClient> KernelClient::connect(const std::string& address) {
 }
 
 Result<KernelAnswer> KernelClient::ask(ValueType type, std::span<const std::uint8_t> values, std::int64_t outputs) {
-  const auto question = make_question(type, values, ++asked_, outputs);
+  return exchange(make_question(type, values, ++asked_, outputs));
+}
+
+Result<KernelAnswer> KernelClient::ask_next(ValueType type, std::span<const std::uint8_t> window, std::int64_t fresh,
+                                            std::int64_t outputs) {
+  const std::int64_t count = std::ssize(window) / message::bytes_of(type);
+  const auto last = [&](std::int64_t values) {
+    return make_question(type, window.last(static_cast<std::size_t>(values * message::bytes_of(type))), ++asked_, outputs,
+                         streamed_ - static_cast<std::uint64_t>(values));
+  };
+  const bool begun = streamed_ > 0 && fresh < count;
+  streamed_ += static_cast<std::uint64_t>(begun ? fresh : count);
+  const auto answer = exchange(last(begun ? fresh : count));
+  if (!answer || !answer->outputs.empty() || !begun) return answer;
+  return exchange(last(count));
+}
+
+Result<KernelAnswer> KernelClient::exchange(const std::vector<std::uint8_t>& question) {
   std::vector<std::uint8_t> buffer(65536);
   for (int attempt = 0; attempt < kTries; ++attempt) {
     if (attempt > 0) ++repeated_;

@@ -44,6 +44,10 @@ Result<Compiled> prepare_model(const Model& model, const KernelOptions& options,
   if (options.questions_per_second < 1 || options.questions_per_second > 1'000'000'000)
     return Error{Error::Kind::usage,
                  fmt::format("kernel: wanted 1 to 10^9 questions a second, got {}; try 1000000", options.questions_per_second)};
+  constexpr std::int64_t kMostStreams = 65536;
+  if (options.streams < 0 || options.streams > kMostStreams)
+    return Error{Error::Kind::usage,
+                 fmt::format("kernel: wanted 0 to {} streams, got {}; try 1024", kMostStreams, options.streams)};
   Compiled made;
   auto program = integer_program(model);
   if (!program) return program.error();
@@ -63,20 +67,35 @@ Result<Compiled> prepare_model(const Model& model, const KernelOptions& options,
   return made;
 }
 
-Result<Compiled> compile(const Model& model, const KernelOptions& options) {
-  auto compiled = prepare_model(model, options, kValues);
-  if (!compiled) return compiled;
-  Compiled& made = *compiled;
-  made.code = xdp_program(made.prepared.layout, options.port, Ending::answer, rate_of(options.questions_per_second));
+Form form_of(const KernelOptions& options) {
+  const bool old = options.loops == KernelLoops::automatic && kernel_version() < std::pair(6, 9);
+  Form form;
+  if (old || options.loops == KernelLoops::bounded) form.loops = Loops::bounded;
+  form.streams = options.streams > 0 && form.loops == Loops::may_goto;
+  return form;
+}
+
+void seal(Compiled& made, Code code) {
+  made.code = std::move(code);
   std::vector<std::uint8_t>& image = made.prepared.image;
   const std::uint32_t sum = fnv<std::uint32_t>(2166136261, 16777619, image);
   made.tag = sum == 0 ? 1 : sum;
-  const auto code = fnv<std::uint64_t>(14695981039346656037U, 1099511628211, std::as_bytes(std::span(made.code.instructions)));
+  const auto hash = fnv<std::uint64_t>(14695981039346656037U, 1099511628211, std::as_bytes(std::span(made.code.instructions)));
   const std::int64_t products = made.program.products();
   std::memcpy(image.data() + kTag, &made.tag, sizeof(made.tag));
-  std::memcpy(image.data() + kCodeHash, &code, sizeof(code));
+  std::memcpy(image.data() + kCodeHash, &hash, sizeof(hash));
   std::memcpy(image.data() + kProducts, &products, sizeof(products));
   std::copy_n(made.name.begin(), std::min<std::size_t>(made.name.size(), kNameBytes - 1), image.begin() + kName);
+}
+
+Result<Compiled> compile(const Model& model, const KernelOptions& options, bool image_beside) {
+  auto compiled = prepare_model(model, options, kValues);
+  if (!compiled) return compiled;
+  Form form = form_of(options);
+  form.image_beside = image_beside;
+  seal(*compiled,
+       xdp_program(compiled->prepared.layout, options.port, Ending::answer, rate_of(options.questions_per_second), form));
+  compiled->streams = form.streams ? options.streams : 0;
   return compiled;
 }
 
@@ -100,7 +119,12 @@ Result<Loaded> load_into_kernel(const Compiled& compiled, const Code& code, Desc
   if (auto made = take(loaded.inner, create_image_map(compiled.prepared.image)); !made) return made.error();
   if (auto made = take(loaded.outer, create_outer_map(loaded.inner)); !made) return made.error();
   if (auto made = take(loaded.scratch, create_scratch_map(compiled.prepared.layout.scratch)); !made) return made.error();
-  const int maps[] = {loaded.outer.get(), loaded.scratch.get(), loaded.buckets.get(), loaded.counters.get()};
+  if (compiled.streams > 0)
+    if (auto made = take(loaded.streams, create_streams_map(compiled.streams, stream_bytes(compiled.prepared.layout.inputs)));
+        !made)
+      return made.error();
+  const int maps[] = {loaded.outer.get(), loaded.scratch.get(), loaded.buckets.get(), loaded.counters.get(),
+                      loaded.streams.get()};
   if (auto made = take(loaded.program, load_program(code, maps, "soma_" + compiled.name)); !made) return made.error();
   return loaded;
 }

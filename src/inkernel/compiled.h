@@ -19,17 +19,23 @@ struct Compiled {
   Code code;
   std::uint32_t tag = 0;
   std::string name;
+  std::int64_t streams = 0;  ///< 0: it has no map of them
 };
 
 /// Everything but the code, with raw values at `raw` of the scratch. Fails in one line on models and options that no program can
 /// be made for.
 [[nodiscard]] Result<Compiled> prepare_model(const Model& model, const KernelOptions& options, std::int64_t raw);
+/// How a program for this kernel is made.
+Form form_of(const KernelOptions& options);
 /// The whole XDP program.
-[[nodiscard]] Result<Compiled> compile(const Model& model, const KernelOptions& options);
+[[nodiscard]] Result<Compiled> compile(const Model& model, const KernelOptions& options, bool image_beside = false);
+
+/// The model's tag, name and code into its image, where a prepared one has room for them.
+void seal(Compiled& made, Code code);
 
 /// What the kernel holds of one model. Sources and counters outlive it where another model takes its place.
 struct Loaded {
-  Descriptor inner, outer, scratch, buckets, counters, program;
+  Descriptor inner, outer, scratch, buckets, counters, streams, program;
 };
 [[nodiscard]] Result<Loaded> load_into_kernel(const Compiled& compiled, const Code& code);
 /// The same, with another's map of sources and counters.

@@ -12,8 +12,8 @@ constexpr std::int64_t kMostUnrolled = 2;  // quads of rows: a loop's turn takes
 }  // namespace
 
 void Emitter::index(Register to, const Loop& loop) {
-  if (loop.slot < 0) return code_.mov(to, 0);
-  code_.load(Size::dword, to, r6, loop.slot);
+  if (!loop.slot) return code_.mov(to, 0);
+  code_.load(Size::dword, to, counters(), *loop.slot);
   code_.jump(Jump::ge, to, static_cast<std::int32_t>(loop.count), loop.end);
 }
 
@@ -21,7 +21,7 @@ void Emitter::address(Register to, Register base, std::int64_t offset, std::init
   code_.mov(to, base);
   code_.add(to, static_cast<std::int32_t>(offset));
   for (const Stride& stride : strides) {
-    if (stride.loop == nullptr || stride.loop->slot < 0 || stride.step == 0) continue;
+    if (stride.loop == nullptr || !stride.loop->slot || stride.step == 0) continue;
     index(r0, *stride.loop);
     code_.alu(Alu::mul, r0, static_cast<std::int32_t>(stride.step));
     code_.add(to, r0);
@@ -49,30 +49,39 @@ void Emitter::inputs(ValueType type) {
   loop(lines, [&](const Loop& line) { convert(type, count, line, value.filled ? value.row() : 0); });
 }
 
+void Emitter::bytes(std::int64_t from) {
+  const ValueLayout& value = layout_.values[0];
+  fill(value);
+  const std::int64_t lines = value.filled ? value.h : 1;
+  loop(lines, [&](const Loop& line) { copy_line(from, layout_.inputs / lines, line, value.filled ? value.row() : 0); });
+}
+
+/// Words; without a margin the last one may reach behind the values.
+void Emitter::copy_line(std::int64_t source, std::int64_t count, const Loop& line, std::int64_t whole_line) {
+  const std::int64_t to = layout_.values[0].inside();
+  const std::int64_t words = whole_line == 0 ? (count + 7) / 8 : count / 8, at_once = std::min<std::int64_t>(words, 8);
+  const auto move = [&](std::int64_t from, std::int64_t bytes) {
+    code_.load(bytes == 8 ? Size::dword : Size::byte, r1, r8, from);
+    code_.store(bytes == 8 ? Size::dword : Size::byte, r9, from, r1);
+  };
+  if (at_once > 0)
+    loop(words / at_once, [&](const Loop& part) {
+      address(r8, r6, source, {{&line, count}, {&part, at_once * 8}});
+      address(r9, r6, to, {{&line, whole_line}, {&part, at_once * 8}});
+      for (std::int64_t i = 0; i < at_once; ++i) move(8 * i, 8);
+    });
+  const std::int64_t done = at_once == 0 ? 0 : words / at_once * at_once;
+  if (done * 8 >= count) return;
+  address(r8, r6, source + done * 8, {{&line, count}});
+  address(r9, r6, to + done * 8, {{&line, whole_line}});
+  for (std::int64_t i = done; i < words; ++i) move(8 * (i - done), 8);
+  for (std::int64_t i = words * 8; i < count; ++i) move(i - done * 8, 1);
+}
+
 /// `count` values of a line → bytes.
 void Emitter::convert(ValueType type, std::int64_t count, const Loop& line, std::int64_t whole_line) {
   const std::int64_t size = message::bytes_of(type), to = layout_.values[0].inside();
-  if (type == ValueType::byte && layout_.identity) {
-    // Words; without a margin the last one may reach behind the values.
-    const std::int64_t words = whole_line == 0 ? (count + 7) / 8 : count / 8, at_once = std::min<std::int64_t>(words, 8);
-    const auto move = [&](std::int64_t from, std::int64_t bytes) {
-      code_.load(bytes == 8 ? Size::dword : Size::byte, r1, r8, from);
-      code_.store(bytes == 8 ? Size::dword : Size::byte, r9, from, r1);
-    };
-    if (at_once > 0)
-      loop(words / at_once, [&](const Loop& part) {
-        address(r8, r6, layout_.raw, {{&line, count}, {&part, at_once * 8}});
-        address(r9, r6, to, {{&line, whole_line}, {&part, at_once * 8}});
-        for (std::int64_t i = 0; i < at_once; ++i) move(8 * i, 8);
-      });
-    const std::int64_t done = at_once == 0 ? 0 : words / at_once * at_once;
-    if (done * 8 >= count) return;
-    address(r8, r6, layout_.raw + done * 8, {{&line, count}});
-    address(r9, r6, to + done * 8, {{&line, whole_line}});
-    for (std::int64_t i = done; i < words; ++i) move(8 * (i - done), 8);
-    for (std::int64_t i = words * 8; i < count; ++i) move(i - done * 8, 1);
-    return;
-  }
+  if (type == ValueType::byte && layout_.identity) return copy_line(layout_.raw, count, line, whole_line);
   const std::int64_t tables = layout_.tables, table = type == ValueType::byte ? 256 : 1024;
   const std::int64_t base = type == ValueType::byte    ? layout_.byte_tables
                             : type == ValueType::int16 ? layout_.short_tables
@@ -107,7 +116,6 @@ void Emitter::convert(ValueType type, std::int64_t count, const Loop& line, std:
   for (std::int64_t i = done; i < count; ++i) element(type, i - done);
 }
 
-/// Value `at` behind r8, by the table at r5, to byte `at` behind r9.
 void Emitter::element(ValueType type, std::int64_t at) {
   if (type == ValueType::byte) {
     code_.load(Size::byte, r1, r8, at);
@@ -139,7 +147,11 @@ void Emitter::element(ValueType type, std::int64_t at) {
     code_.alu(Alu::bit_xor, r1, r2);
     code_.alu(Alu::bit_and, r1, r0);
   }
-  // The byte is how many thresholds are not above the key.
+  from_key(at);
+}
+
+/// The byte is how many thresholds are not above the key.
+void Emitter::from_key(std::int64_t at) {
   code_.add(r1, 1);
   code_.mov(r2, r5);
   code_.mov(r3, 0);

@@ -53,8 +53,18 @@ std::uint32_t threshold(std::uint32_t low, std::uint32_t high, std::uint32_t non
 
 }  // namespace
 
+std::uint8_t byte_of(const InputTables& tables, std::int64_t i, std::uint32_t key) {
+  const auto first = tables.shorts.begin() + i % tables.tables * 256;
+  return static_cast<std::uint8_t>(std::upper_bound(first + 1, first + 256, key) - first - 1);
+}
+
 Result<InputTables> input_tables(const Preprocess& preprocess, const Shape& raw, const IntegerProgram& program,
                                  double int16_units) {
+  return whole_number_tables(preprocess, raw, program, -32768, 32767, int16_units);
+}
+
+Result<InputTables> whole_number_tables(const Preprocess& preprocess, const Shape& raw, const IntegerProgram& program,
+                                        std::int64_t least_number, std::int64_t most_number, double units) {
   const std::int64_t size = elements(raw), channels = raw.size() == 3 ? raw[0] : size;
   InputTables all;
   for (const PreprocessStep& step : preprocess.steps) {
@@ -77,15 +87,17 @@ Result<InputTables> input_tables(const Preprocess& preprocess, const Shape& raw,
       all.bytes.push_back(reference.of(t, static_cast<float>(byte)));
       all.identity = all.identity && all.bytes.back() == byte;
     }
+    const auto greatest = static_cast<std::uint32_t>(most_number - least_number);
     const auto short_value = [&](std::uint32_t key) {
-      return static_cast<float>((static_cast<double>(key) - 32768) / int16_units);
+      return static_cast<float>(static_cast<double>(key + least_number) / units);
     };
     const std::uint32_t least = float_key(-std::numeric_limits<float>::infinity()),
                         most = float_key(std::numeric_limits<float>::infinity());
     all.shorts.push_back(0);
     all.floats.push_back(0);
     for (int v = 1; v < 256; ++v) {
-      all.shorts.push_back(threshold(0, 65535, 65536, [&](std::uint32_t key) { return reference.of(t, short_value(key)) >= v; }));
+      all.shorts.push_back(
+          threshold(0, greatest, greatest + 1, [&](std::uint32_t key) { return reference.of(t, short_value(key)) >= v; }));
       all.floats.push_back(
           threshold(least, most, kNone, [&](std::uint32_t key) { return reference.of(t, value_of_key(key)) >= v; }));
     }

@@ -198,6 +198,7 @@ class Preparation {
     layout.sums = take((rows + 3) * 8);
     layout.greatest = take((rows + 3) * 8);
     layout.best = take(8);
+    if (layout.raw == kValues) layout.stream = take(8 + stream_bytes(layout.inputs));
     layout.scratch = (at + kBehind + 7) / 8 * 8;
   }
 

@@ -81,7 +81,13 @@ struct Layout {
   std::int64_t raw = 0;  ///< the values of a question
   std::int64_t packed = 0, sums = 0, greatest = 0, best = 0,
                scratch = 0;  // sums: in the end the outputs, a float in each 8 bytes
+  std::int64_t stream = 0;   ///< where packets are answered: a number, then a window as the map of streams has it
 };
+
+/// What is kept of a stream: how many values there were, the tag of the model that made bytes of them, the bytes of the last
+/// ones, and 8 that whole words may touch.
+inline constexpr std::int64_t kStreamNext = 0, kStreamTag = 8, kStreamWindow = 16, kStreamKeyBytes = 24;
+inline constexpr std::int64_t stream_bytes(std::int64_t inputs) { return kStreamWindow + (inputs + 7) / 8 * 8 + 8; }
 
 /// In every scratch: counters of loops; where packets are answered also two sums, the frame as it came (at 2 mod 16, so that an
 /// IP header is aligned), the message.

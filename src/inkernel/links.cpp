@@ -31,7 +31,9 @@ Result<Descriptor> by_id(Command command, std::uint32_t id, std::string_view wha
 
 }  // namespace
 
-Result<Descriptor> link_xdp(const Descriptor& program, const std::string& interface, std::uint32_t flags) {
+namespace {
+
+Result<LinkAttributes> at_interface(const Descriptor& program, const std::string& interface) {
   const unsigned index = ::if_nametoindex(interface.c_str());
   if (index == 0)
     return Error{Error::Kind::usage,
@@ -39,6 +41,28 @@ Result<Descriptor> link_xdp(const Descriptor& program, const std::string& interf
   LinkAttributes attributes;
   attributes.program = static_cast<std::uint32_t>(program.get());
   attributes.target = index;
+  return attributes;
+}
+
+}  // namespace
+
+Result<Descriptor> link_tc(const Descriptor& program, const std::string& interface, bool egress) {
+  auto attributes = at_interface(program, interface);
+  if (!attributes) return attributes.error();
+  attributes->attach = egress ? kAttachEgress : kAttachIngress;
+  const int fd = call(kLinkCreate, *attributes);
+  if (fd >= 0) return Descriptor(fd);
+  if (errno == EINVAL && kernel_version() < std::pair(6, 6))
+    return Error{
+        Error::Kind::unavailable,
+        fmt::format("kernel: {}: wanted to attach at tc, got a kernel without links there; try Linux 6.6 or newer", interface)};
+  return refused("attach to " + interface, errno);
+}
+
+Result<Descriptor> link_xdp(const Descriptor& program, const std::string& interface, std::uint32_t flags) {
+  auto wanted = at_interface(program, interface);
+  if (!wanted) return wanted.error();
+  LinkAttributes attributes = *wanted;
   attributes.flags = flags;
   const int fd = call(kLinkCreate, attributes);
   if (fd >= 0) return Descriptor(fd);
@@ -82,7 +106,7 @@ Result<LinkFacts> facts_of_link(const Descriptor& link) {
   std::uint32_t info[32] = {};  // struct bpf_link_info
   InfoAttributes attributes{static_cast<std::uint32_t>(link.get()), sizeof(info), pointer(static_cast<const void*>(info))};
   if (call(kInfo, attributes) != 0) return refused("ask about a link", errno);
-  return LinkFacts{info[0], info[1], info[2], info[0] == kLinkXdp ? info[4] : 0};
+  return LinkFacts{info[0], info[1], info[2], info[0] == kLinkXdp || info[0] == kLinkTc ? info[4] : 0};
 }
 
 Result<std::vector<std::uint32_t>> link_ids() {

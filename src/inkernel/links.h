@@ -12,6 +12,8 @@ namespace soma::bpf {
 /// XDP flags: 0 = native if the driver can, kGeneric, kNative. Gone when the descriptor is closed, unless it is pinned.
 inline constexpr std::uint32_t kGeneric = 1U << 1, kNative = 1U << 2;
 [[nodiscard]] Result<Descriptor> link_xdp(const Descriptor& program, const std::string& interface, std::uint32_t flags);
+/// Among other programs at a network interface (tcx).
+[[nodiscard]] Result<Descriptor> link_tc(const Descriptor& program, const std::string& interface, bool egress);
 /// From one packet to the next.
 [[nodiscard]] Result<void> update_link(const Descriptor& link, const Descriptor& program);
 [[nodiscard]] Result<void> detach_link(const Descriptor& link);
@@ -20,7 +22,7 @@ inline constexpr std::uint32_t kGeneric = 1U << 1, kNative = 1U << 2;
 
 struct LinkFacts {
   std::uint32_t type = 0, id = 0, program = 0;
-  std::uint32_t interface_index = 0;  ///< of an XDP link; 0 = detached
+  std::uint32_t interface_index = 0;  ///< of an XDP or tc link; 0 = detached
 };
 [[nodiscard]] Result<LinkFacts> facts_of_link(const Descriptor& link);
 

@@ -38,15 +38,17 @@ std::uint64_t message::checksum(std::span<const std::uint8_t> header, std::span<
 }
 
 std::vector<std::uint8_t> make_question(ValueType type, std::span<const std::uint8_t> values, std::uint64_t id,
-                                        std::int64_t outputs) {
+                                        std::int64_t outputs, std::optional<std::uint64_t> position) {
   const auto count = std::ssize(values) / bytes_of(type), covered = value_bytes(type, count);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(kHeader + std::max(covered, 4 * outputs)));
   put(bytes, kMagic, kMagicWord);
   put(bytes, kVersion, kFormat);
   put(bytes, kKind, kQuestion);
   put(bytes, kType, static_cast<std::uint8_t>(type));
+  put(bytes, kFlags, position ? kStream : std::uint8_t{0});
   put(bytes, kId, id);
   put(bytes, kCount, static_cast<std::uint16_t>(count));
+  put(bytes, kPosition, position.value_or(0));
   std::copy(values.begin(), values.end(), bytes.begin() + kHeader);
   const std::span<const std::uint8_t> all = bytes;
   put(bytes, kSums, checksum(all, all.subspan(kHeader, static_cast<std::size_t>(covered))));
@@ -58,13 +60,14 @@ Result<message::Question> message::read_question(std::span<const std::uint8_t> b
     return Error{Error::Kind::data, fmt::format("kernel: wanted a question, got {}; try soma kernel ask", got)};
   };
   if (std::ssize(bytes) < kHeader || get<std::uint32_t>(bytes, kMagic) != kMagicWord || bytes[kVersion] != kFormat ||
-      bytes[kKind] != kQuestion || bytes[kFlags] != 0 || bytes[kType] > static_cast<std::uint8_t>(ValueType::float32))
+      bytes[kKind] != kQuestion || bytes[kFlags] > kStream || bytes[kType] > static_cast<std::uint8_t>(ValueType::float32))
     return wrong("another message");
   Question question;
   question.type = static_cast<ValueType>(bytes[kType]);
   question.id = get<std::uint64_t>(bytes, kId);
   question.model = get<std::uint32_t>(bytes, kModel);
   question.count = get<std::uint16_t>(bytes, kCount);
+  if (bytes[kFlags] == kStream) question.position = get<std::uint64_t>(bytes, kPosition);
   const std::int64_t covered = value_bytes(question.type, question.count);
   if (std::ssize(bytes) < kHeader + covered) return wrong("fewer values than it says");
   const auto values = bytes.subspan(kHeader);
@@ -104,7 +107,7 @@ Result<KernelAnswer> read_answer(std::span<const std::uint8_t> bytes) {
   KernelAnswer answer;
   answer.id = get<std::uint64_t>(bytes, kId);
   answer.model = get<std::uint32_t>(bytes, kModel);
-  answer.label = get<std::uint16_t>(bytes, kClass);
+  answer.label = count == 0 ? -1 : get<std::uint16_t>(bytes, kClass);
   answer.outputs.resize(static_cast<std::size_t>(count));
   std::memcpy(answer.outputs.data(), bytes.data() + kHeader, 4 * answer.outputs.size());
   return answer;

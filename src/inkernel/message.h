@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,9 +14,9 @@ namespace soma::message {
 
 /// Offsets of the header, little-endian throughout.
 inline constexpr std::int64_t kMagic = 0, kVersion = 4, kKind = 5, kType = 6, kFlags = 7, kId = 8, kModel = 16, kCount = 20,
-                              kClass = 22, kReserved = 24, kSums = 32, kHeader = 40;
-inline constexpr std::uint32_t kMagicWord = 0x616d6f73;  // "soma"
-inline constexpr std::uint8_t kFormat = 1, kQuestion = 1, kAnswer = 2;
+                              kClass = 22, kPosition = 24, kSums = 32, kHeader = 40;
+inline constexpr std::uint32_t kMagicWord = 0x616d6f73;                              // "soma"
+inline constexpr std::uint8_t kFormat = 1, kQuestion = 1, kAnswer = 2, kStream = 1;  // the last in kFlags
 
 inline constexpr std::int64_t bytes_of(ValueType type) { return type == ValueType::byte ? 1 : type == ValueType::int16 ? 2 : 4; }
 
@@ -28,6 +29,7 @@ struct Question {
   std::uint64_t id = 0;
   std::uint32_t model = 0;  ///< 0: any
   std::int64_t count = 0;
+  std::optional<std::uint64_t> position;  ///< of a stream: of the first value
   std::span<const std::uint8_t> values;
 };
 /// Fails on everything that the program in the kernel passes on.

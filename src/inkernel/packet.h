@@ -26,9 +26,16 @@ inline constexpr std::int64_t kSeed = 0, kRecord = 8, kBuckets = 256, kBucketByt
 inline constexpr std::int64_t kAnswered = 0, kPassed = 8, kLimited = 16, kCounterBytes = 24;
 Rate rate_of(std::int64_t questions_per_second);
 
+/// What a program is made for besides the network.
+struct Form {
+  Loops loops = Loops::may_goto;
+  bool streams = false;       ///< has a map of them
+  bool image_beside = false;  ///< its image is its own and no other's turn comes; nobody writes a number for the sources
+};
+
 /// Everything that is no well-formed question to `port` is passed on untouched: other protocols, VLANs, fragments, options, wrong
 /// lengths, headers or messages with a wrong checksum. r1 is the context at entry.
-Code xdp_program(const Layout& layout, std::uint16_t port, Ending ending, Rate rate = {});
+Code xdp_program(const Layout& layout, std::uint16_t port, Ending ending, Rate rate = {}, Form form = {});
 
 inline constexpr int kXdpDrop = 1, kXdpPass = 2, kXdpTransmit = 3;
 inline constexpr std::int64_t kEthernet = 14, kIpv4 = 20, kIpv6 = 40, kUdp = 8;

@@ -22,8 +22,8 @@ constexpr int kRounds = 20;
 
 }  // namespace
 
-Result<std::uint32_t> kernel_model_tag(const Model& model) {
-  const auto compiled = compile(model, {.max_products = kMostKernelProducts});
+Result<std::uint32_t> kernel_model_tag(const Model& model, double int16_units) {
+  const auto compiled = compile(model, {.max_products = kMostKernelProducts, .int16_units = int16_units});
   if (!compiled) return compiled.error();
   return compiled->tag;
 }
@@ -68,7 +68,8 @@ Result<std::vector<std::uint8_t>> KernelProgram::run(std::vector<std::uint8_t>& 
 Result<KernelTiming> KernelProgram::time(ValueType type, std::span<const std::uint8_t> values, std::uint32_t repeat) {
   const Compiled& compiled = state_->compiled;
   if (!state_->measured) {
-    auto loaded = load_into_kernel(compiled, xdp_program(compiled.prepared.layout, state_->options.port, Ending::measure));
+    auto loaded = load_into_kernel(
+        compiled, xdp_program(compiled.prepared.layout, state_->options.port, Ending::measure, {}, form_of(state_->options)));
     if (!loaded) return loaded.error();
     state_->measured = std::move(*loaded);
   }
@@ -104,8 +105,9 @@ Result<KernelMode> KernelProgram::attach(const std::string& interface, KernelMod
   record.port = s.options.port;
   record.questions_per_second = s.options.questions_per_second;
   record.int16_units = s.options.int16_units;
+  record.streams = s.options.streams;
   const auto link = [&](KernelMode wanted) -> Result<void> {
-    record.native = wanted == KernelMode::native ? 1 : 0;
+    record.place = wanted == KernelMode::native ? Place::native : Place::generic;
     if (const auto written = write_record(s.loaded.buckets, record); !written) return written.error();
     auto made = link_xdp(s.loaded.program, interface, wanted == KernelMode::native ? kNative : kGeneric);
     if (!made) return made.error();

@@ -54,7 +54,7 @@ Result<KernelSwap> replace(Loaded& now, const Descriptor* link, const Compiled& 
     now.inner = std::move(trial->inner);
     return KernelSwap::weights;
   }
-  const int maps[] = {trial->outer.get(), trial->scratch.get(), now.buckets.get(), now.counters.get()};
+  const int maps[] = {trial->outer.get(), trial->scratch.get(), now.buckets.get(), now.counters.get(), trial->streams.get()};
   auto program = load_program(compiled.code, maps, "soma_" + compiled.name);
   if (!program) return program.error();
   if (link != nullptr)
@@ -62,6 +62,7 @@ Result<KernelSwap> replace(Loaded& now, const Descriptor* link, const Compiled& 
   now.inner = std::move(trial->inner);
   now.outer = std::move(trial->outer);
   now.scratch = std::move(trial->scratch);
+  now.streams = std::move(trial->streams);
   now.program = std::move(*program);
   return KernelSwap::program;
 }
@@ -77,7 +78,7 @@ Result<Running> running_at(std::uint32_t id) {
   running.link = std::move(*link);
   const auto facts = facts_of_link(running.link);
   if (!facts) return facts.error();
-  if (facts->type != kLinkXdp || facts->interface_index == 0) return none();
+  if ((facts->type != kLinkXdp && facts->type != kLinkTc) || facts->interface_index == 0) return none();
   auto program = program_by_id(facts->program);
   if (!program) return program.error();
   running.loaded.program = std::move(*program);
@@ -109,7 +110,7 @@ Result<Running> running_at(std::uint32_t id) {
   running.image = std::move(*image);
   const auto buckets = read_map(running.loaded.buckets);
   if (!buckets) return buckets.error();
-  if (std::ssize(running.image) < kImageHead || std::ssize(*buckets) != kBucketBytes) return none();
+  if (std::ssize(running.image) < kImageHead || std::ssize(*buckets) < kBuckets) return none();
   running.record = number<Record>(*buckets, kRecord);
   running.image[kName + kNameBytes - 1] = 0;
   running.record.interface[sizeof(running.record.interface) - 1] = 0;
@@ -134,7 +135,9 @@ Result<std::vector<RunningKernel>> running_kernels() {
     each.model_tag = number<std::uint32_t>(running->image, kTag);
     each.products = number<std::int64_t>(running->image, kProducts);
     each.interface = static_cast<const char*>(running->record.interface);
-    each.mode = running->record.native != 0 ? KernelMode::native : KernelMode::generic;
+    each.mode = running->record.place == Place::native ? KernelMode::native : KernelMode::generic;
+    if (running->record.place == Place::ingress) each.tc = "ingress";
+    if (running->record.place == Place::egress) each.tc = "egress";
     each.port = running->record.port;
     each.process = running->record.process;
     each.pin = static_cast<const char*>(running->record.pin);
@@ -165,7 +168,10 @@ Result<KernelSwap> swap_kernel(std::uint32_t id, const Model& model, std::int64_
   auto running = running_at(id);
   if (!running) return running.error();
   const Record& record = running->record;
-  const auto compiled = compile(model, {record.port, max_products, record.questions_per_second, record.int16_units});
+  if (record.place == Place::ingress || record.place == Place::egress)
+    return Error{Error::Kind::usage, "kernel: wanted a program that answers questions, got one at tc; try unload and load"};
+  const auto compiled =
+      compile(model, {record.port, max_products, record.questions_per_second, record.int16_units, record.streams});
   if (!compiled) return compiled.error();
   return replace(running->loaded, &running->link, *compiled, record.port);
 }

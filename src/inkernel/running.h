@@ -6,15 +6,18 @@
 
 namespace soma::bpf {
 
+enum class Place : std::uint16_t { generic = 0, native = 1, ingress = 2, egress = 3 };
+
 /// In the map of sources, written before the program is attached.
 struct Record {
   char interface[16] = {};
   char pin[104] = {};
   std::uint32_t process = 0;
   std::uint16_t port = 0;
-  std::uint16_t native = 0;
+  Place place = Place::generic;
   std::int64_t questions_per_second = 0;
   double int16_units = 0;
+  std::int64_t streams = 0;
 };
 static_assert(kRecord + static_cast<std::int64_t>(sizeof(Record)) <= kBuckets);
 [[nodiscard]] Result<void> write_record(const Descriptor& buckets, const Record& record);

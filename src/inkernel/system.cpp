@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "inkernel/call.h"
 #include "inkernel/packet.h"
@@ -25,12 +26,19 @@ std::string kernel_release() {
 
 }  // namespace
 
+std::pair<int, int> kernel_version() {
+  std::pair<int, int> version;
+  char dot = 0;
+  std::istringstream(kernel_release()) >> version.first >> dot >> version.second;
+  return version;
+}
+
 Error refused(std::string_view what, int error, const std::string& log) {
   const auto say = [&](std::string_view got, std::string_view next) {
     return Error{Error::Kind::unavailable, fmt::format("kernel: wanted to {}, got {}; try {}", what, got, next)};
   };
   const std::string word = std::strerror(error);
-  if (error == ENOSYS) return say("a kernel without bpf(2)", "Linux 6.9 or newer");
+  if (error == ENOSYS) return say("a kernel without bpf(2)", "Linux 5.18 or newer");
   if (error == EPERM || error == EACCES) {
     if (log.empty())
       return say(fmt::format("'{}': CAP_BPF and CAP_NET_ADMIN are missing", word),
@@ -38,8 +46,7 @@ Error refused(std::string_view what, int error, const std::string& log) {
   }
   if (error == E2BIG && log.empty())
     return say(fmt::format("'{}': too large for a map of each processor", word), "a smaller network");
-  if (error == EINVAL && kernel_release() < "6.9" && kernel_release().size() > 2 && kernel_release()[1] == '.')
-    return say("a kernel older than 6.9, Linux " + kernel_release(), "a newer one: loops take may_goto");
+  if (error == EINVAL && kernel_version() < std::pair(5, 18)) return say("Linux " + kernel_release(), "5.18 or newer");
   if (error == E2BIG && !log.empty())
     return say(fmt::format("'{}' from its verifier, which without CAP_PERFMON also follows what a processor might guess", log),
                "root, or setcap cap_bpf,cap_net_admin,cap_perfmon+ep on soma");
@@ -150,6 +157,19 @@ Result<Descriptor> create_counters_map() {
   return create_map({kPerCpuArray, 4, static_cast<std::uint32_t>(kCounterBytes)}, kCountersName, "make a map for counters");
 }
 
+Result<Descriptor> create_streams_map(std::int64_t streams, std::int64_t bytes) {
+  return create_hash_map(streams, kStreamKeyBytes, bytes);
+}
+Result<Descriptor> create_hash_map(std::int64_t entries, std::int64_t key, std::int64_t bytes) {
+  return create_map(
+      {kLruHash, static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(bytes), static_cast<std::uint32_t>(entries)},
+      kStreamsName, "make a map for streams");
+}
+
+Result<Descriptor> create_verdicts_map(std::span<const std::uint8_t> verdicts) {
+  return create_array_map(verdicts, kBucketsName, "make a map for verdicts");
+}
+
 Result<void> set_inner(const Descriptor& outer, const Descriptor& inner) {
   const int fd = inner.get();
   return set_element(outer, &fd, "change the weights");
@@ -182,12 +202,13 @@ Result<MapFacts> facts_of_map(const Descriptor& map) {
   return MapFacts{at<std::uint32_t>(info, 0), at<std::uint32_t>(info, 12), name_at(info, 24)};
 }
 
-Result<Descriptor> load_program(const Code& code, std::span<const int> maps, std::string name) {
+Result<Descriptor> load_program(const Code& code, std::span<const int> maps, std::string name, std::uint32_t type) {
   std::vector<Instruction> instructions = code.instructions;
   for (const std::size_t at : code.maps) instructions[at].immediate = maps[static_cast<std::size_t>(instructions[at].immediate)];
   std::replace_if(
       name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   LoadAttributes attributes;
+  attributes.type = type;
   attributes.count = static_cast<std::uint32_t>(instructions.size());
   attributes.instructions = pointer(instructions.data());
   attributes.license = pointer("Apache-2.0");
@@ -217,6 +238,20 @@ Result<TestRun> test_run(const Descriptor& program, std::vector<std::uint8_t>& f
   if (call(kTestRun, attributes) != 0) return refused("try the program on a packet", errno);
   frame.assign(out.begin(), out.begin() + attributes.size_out);
   return TestRun{attributes.result, static_cast<double>(attributes.nanoseconds)};
+}
+
+Result<std::uint32_t> test_run_at(const Descriptor& program, std::span<const std::uint8_t> frame, std::uint64_t nanoseconds) {
+  std::uint8_t context[160] = {};  // struct __sk_buff up to its time
+  std::memcpy(context + 152, &nanoseconds, sizeof(nanoseconds));
+  TestAttributes attributes;
+  attributes.program = static_cast<std::uint32_t>(program.get());
+  attributes.size_in = static_cast<std::uint32_t>(frame.size());
+  attributes.in = pointer(frame.data());
+  attributes.repeat = 1;
+  attributes.context_size_in = sizeof(context);
+  attributes.context_in = pointer(static_cast<const void*>(context));
+  if (call(kTestRun, attributes) != 0) return refused("try the program on a packet", errno);
+  return attributes.result;
 }
 
 Result<ProgramFacts> facts_of(const Descriptor& program) {

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstring>
 
+#include "inkernel/classifier_program.h"
 #include "inkernel/packet.h"
 
 namespace soma::bpf {
@@ -83,8 +84,9 @@ bool holds(Jump condition, std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-Machine::Machine(Code code, std::vector<std::uint8_t> image, std::int64_t scratch)
+Machine::Machine(Code code, std::vector<std::uint8_t> image, std::int64_t scratch, StreamSizes streams)
     : code_(std::move(code)),
+      stream_(streams),
       image_(std::move(image)),
       scratch_(static_cast<std::size_t>(scratch)),
       buckets_(static_cast<std::size_t>(kBucketBytes)),
@@ -96,10 +98,14 @@ Machine::Machine(Code code, std::vector<std::uint8_t> image, std::int64_t scratc
 
 bool Machine::inside(std::uint64_t at, std::int64_t bytes) const {
   const auto memories = {&image_, &scratch_, &buckets_, &counters_, &stack_};
-  return std::any_of(memories.begin(), memories.end(), [&](const auto* memory) {
-    const std::uint64_t begin = address_of(memory->data());
-    return at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + memory->size();
-  });
+  const auto holds = [&](const std::vector<std::uint8_t>& memory) {
+    const std::uint64_t begin = address_of(memory.data());
+    return at >= begin && at + static_cast<std::uint64_t>(bytes) <= begin + memory.size();
+  };
+  const std::uint64_t context = address_of(context_.data());
+  if (at >= context && at + static_cast<std::uint64_t>(bytes) <= context + context_.size()) return true;
+  return std::any_of(memories.begin(), memories.end(), [&](const auto* memory) { return holds(*memory); }) ||
+         std::any_of(streams_.begin(), streams_.end(), [&](const auto& each) { return holds(each.second); });
 }
 
 std::uint64_t Machine::help(Helper helper, std::uint64_t* r, std::vector<std::uint8_t>& frame, std::string& problem) {
@@ -107,12 +113,31 @@ std::uint64_t Machine::help(Helper helper, std::uint64_t* r, std::vector<std::ui
     if (!inside(at, static_cast<std::int64_t>(count))) problem = "a helper reaches memory that is not the program's";
     return std::bit_cast<std::uint8_t*>(at);
   };
-  const bool of_packets = helper != Helper::map_lookup && helper != Helper::ktime_get_coarse_ns;
-  if (of_packets && r[1] != address_of(&context_)) problem = "a helper wants the context";
+  const bool of_packets = helper == Helper::xdp_get_buff_len || helper == Helper::xdp_load_bytes ||
+                          helper == Helper::xdp_store_bytes || helper == Helper::xdp_adjust_tail ||
+                          helper == Helper::skb_load_bytes_relative;
+  if (of_packets && r[1] != address_of(context_.data())) problem = "a helper wants the context";
+  const auto copy_of = [&](std::uint64_t at, std::int64_t size) {
+    const std::uint8_t* from = bytes(at, static_cast<std::uint64_t>(size));
+    return problem.empty() ? std::vector<std::uint8_t>(from, from + size) : std::vector<std::uint8_t>();
+  };
+  const bool streams = r[1] == static_cast<std::uint64_t>(Map::streams);
   switch (helper) {
     case Helper::ktime_get_coarse_ns:
       return now += 1000;
+    case Helper::prandom:
+      return static_cast<std::uint32_t>(now += 0x9e3779b9);
+    case Helper::map_update: {
+      if (!streams || r[4] != 0) problem = "no such map to write to";
+      auto key = copy_of(r[2], stream_.key), value = copy_of(r[3], stream_.value);
+      if (problem.empty()) streams_[std::move(key)] = std::move(value);
+      return 0;
+    }
     case Helper::map_lookup: {
+      if (streams) {
+        const auto found = streams_.find(copy_of(r[2], stream_.key));
+        return found == streams_.end() ? 0 : address_of(found->second.data());
+      }
       const auto key = bytes(r[2], 4);
       std::uint32_t value = 1;
       if (problem.empty()) std::memcpy(&value, key, sizeof(value));
@@ -125,6 +150,15 @@ std::uint64_t Machine::help(Helper helper, std::uint64_t* r, std::vector<std::ui
       if (r[1] == static_cast<std::uint64_t>(Map::buckets)) return address_of(buckets_.data());
       if (r[1] == static_cast<std::uint64_t>(Map::counters)) return address_of(counters_.data());
       problem = "no such map";
+      return 0;
+    }
+    case Helper::ktime_get_ns:
+      return now += 1000;
+    case Helper::skb_load_bytes_relative: {  // from the network header, which is behind Ethernet's
+      std::uint8_t* memory = bytes(r[3], r[4]);
+      if (r[5] != 1) problem = "another header than the network's";
+      if (!problem.empty() || r[2] + r[4] + kEthernet > frame.size()) return kFailed;
+      std::memcpy(memory, frame.data() + kEthernet + r[2], r[4]);
       return 0;
     }
     case Helper::xdp_get_buff_len:
@@ -149,7 +183,14 @@ std::uint64_t Machine::help(Helper helper, std::uint64_t* r, std::vector<std::ui
   }
 }
 
-Ran Machine::run(std::vector<std::uint8_t>& frame) { return go(address_of(&context_), frame); }
+Ran Machine::run(std::vector<std::uint8_t>& frame) { return go(address_of(context_.data()), frame); }
+
+Ran Machine::classify(const std::vector<std::uint8_t>& frame, std::uint64_t nanoseconds) {
+  std::memcpy(context_.data() + kProtocol, frame.data() + 12, 2);
+  std::memcpy(context_.data() + kTime, &nanoseconds, sizeof(nanoseconds));
+  std::vector<std::uint8_t> copy = frame;
+  return go(address_of(context_.data()), copy);
+}
 
 Ran Machine::call(std::uint64_t arguments) {
   std::vector<std::uint8_t> no_frame;
@@ -201,7 +242,7 @@ Ran Machine::go(std::uint64_t first, std::vector<std::uint8_t>& frame) {
       const std::uint64_t where = base + static_cast<std::uint64_t>(std::int64_t{in.offset});
       const std::int64_t bytes = bytes_of(in.code);
       if ((in.code & 0xe0) != 0x60 || (in.code & 4) != 0) return stop("unknown");
-      if (load && base == address_of(&context_) && bytes == 4 && (in.offset == 0 || in.offset == 4)) {  // data, data_end
+      if (load && base == address_of(context_.data()) && bytes == 4 && (in.offset == 0 || in.offset == 4)) {  // data, data_end
         to = address_of(frame.data()) + (in.offset == 0 ? 0 : frame.size());
         continue;
       }

@@ -114,7 +114,7 @@ Result<void> warm_up(Graph& graph) {
 }  // namespace
 
 Repository::Repository(fs::path source, int threads, std::int64_t max_batch, double room, Changed changed, Reading reading,
-                       std::vector<std::string> required, Tell tell)
+                       std::vector<std::string> required, Tell tell, bool whole)
     : source_(std::move(source)),
       threads_(threads),
       max_batch_(max_batch),
@@ -122,7 +122,8 @@ Repository::Repository(fs::path source, int threads, std::int64_t max_batch, dou
       trust_(changed),
       reading_(std::move(reading)),
       required_(std::move(required)),
-      tell_(std::move(tell)) {}
+      tell_(std::move(tell)),
+      whole_(whole) {}
 
 fs::path Repository::Found::file(const std::string& version) const { return single ? place : place / version / kFile; }
 
@@ -244,7 +245,7 @@ Result<std::shared_ptr<ServedVersion>> Repository::make(const std::string& name,
     if (const auto warm = warm_up(engine, engine.sample_size()); !warm) return warm.error();
   }
   for (const Tensor& tensor : model->parameters) version->parameters += static_cast<std::int64_t>(tensor.values.size());
-  model->parameters = {};
+  if (!whole_ || !model->quantization) model->parameters = {};
   version->face.version = version_name;
   version->face.input = model->input;
   version->face.input_name = std::move(names.input);

@@ -29,7 +29,7 @@ namespace soma {
 /// One version of a model, warm, with an engine for each thread; or a graph, of whose face nothing but the names counts.
 struct ServedVersion {
   ModelFace face;
-  Model model;                   ///< without its parameters: the engines have them
+  Model model;                   ///< without its parameters, which the engines have, unless the kernel may want them
   std::unique_ptr<Graph> graph;  ///< of what is no list of layers; run by one thread
   std::int64_t parameters = 0;
   double memory = 0;  ///< bytes that its engines take
@@ -54,9 +54,10 @@ class Repository {
   /// What an operator should read: one line each, without an end.
   using Tell = std::function<void(const std::string& line)>;
 
-  /// `room`: bytes that the models may take together, those that are about to be replaced among them.
+  /// `room`: bytes that the models may take together, those that are about to be replaced among them. `whole`: models in 8 bits
+  /// keep their parameters, which the kernel computes with.
   Repository(std::filesystem::path source, int threads, std::int64_t max_batch, double room, Changed changed, Reading reading,
-             std::vector<std::string> required, Tell tell);
+             std::vector<std::string> required, Tell tell, bool whole = false);
   ~Repository();
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
@@ -122,6 +123,7 @@ class Repository {
   const Reading reading_;
   const std::vector<std::string> required_;
   const Tell tell_;
+  const bool whole_;
   Publish publish_;
   std::atomic<std::int64_t> failures_{0};
   std::vector<std::string> failed_;  ///< why, for each version that a load now going on could not take

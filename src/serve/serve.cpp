@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/memory_limit.h"
+#include "serve/datagrams.h"
 #include "serve/service.h"
 #include "soma/device.h"
 
@@ -40,6 +41,8 @@ Result<void> check(const ServeOptions& options) {
   if (options.max_memory > 0 && options.max_memory < kLeastMemory)
     return wrong("wanted at least 1 MiB for requests; try --max-memory 134217728");
   if (options.max_connections < 1) return wrong("wanted at least one connection; try --max-connections 16384");
+  if (options.kernel != ServeKernel::no_port && !options.token.empty())
+    return wrong("wanted a token or questions over UDP, which carry none, got both; try without --kernel");
   if (options.certificate.empty() != options.key.empty()) return wrong("wanted a certificate and its key, got one of them");
   return {};
 }
@@ -56,6 +59,7 @@ struct InferenceServer::State {
     serving.server.reset();  // joins the threads, whose services point into the rest
   }
   Serving serving;
+  std::unique_ptr<Datagrams> datagrams;
   std::vector<Service*> services;  // owned by the server's threads
   std::string host;
 };
@@ -97,6 +101,12 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
   http.aside = &serving.aside;
   auto server = http::Server::create(http);
   if (!server) return server.error();
+  if (options.kernel != ServeKernel::no_port) {
+    auto bound = Datagrams::bind(where->first, options, [&serving](const std::string& line) { serving.tell(line); });
+    if (!bound) return bound.error();
+    state->datagrams = std::move(*bound);
+    if (const auto used = state->datagrams->use(serving.repository.table(), serving.default_model); !used) return used.error();
+  }
   serving.server = std::move(*server);
   serving.server->start([&](int thread) {
     auto service = std::make_unique<Service>(serving, thread);
@@ -104,6 +114,7 @@ Result<InferenceServer> InferenceServer::start(const ServeOptions& options) {
     return service;
   });
   serving.repository.start([state = state.get()](const ServedTable& table, const std::function<void()>& then) {
+    if (state->datagrams != nullptr) (void)state->datagrams->use(table, state->serving.default_model);  // fails at the start only
     const auto left = std::make_shared<std::atomic<int>>(state->serving.threads);
     for (int thread = 0; thread < state->serving.threads; ++thread)
       state->serving.server->loop(thread).post([service = state->services[static_cast<std::size_t>(thread)], table, left, then] {
@@ -146,6 +157,8 @@ std::vector<std::string> InferenceServer::models() const {
   }
   return lines;
 }
+
+std::string InferenceServer::datagrams() const { return state_->datagrams == nullptr ? "" : state_->datagrams->who(); }
 
 void InferenceServer::reload() {
   Serving& serving = state_->serving;

@@ -33,8 +33,10 @@ struct Serving {
         threads(threads_),
         budget(max_memory),
         log(options.log),
-        repository(options.source, threads, options.max_batch, std::max(limit / 4, limit - static_cast<double>(max_memory)),
-                   options.changed, options.reading, options.require_models, [this](const std::string& line) { tell(line); }) {
+        repository(
+            options.source, threads, options.max_batch, std::max(limit / 4, limit - static_cast<double>(max_memory)),
+            options.changed, options.reading, options.require_models, [this](const std::string& line) { tell(line); },
+            options.kernel != ServeKernel::no_port) {
     for (int i = 0; i < threads; ++i) http.push_back(std::make_unique<HttpCounters>());
   }
   const ServeOptions options;

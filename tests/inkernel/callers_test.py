@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# the soma program → its function inside XDP, tc, a tracepoint and a TCP congestion control: the answers of soma predict in all, as C and as an object.
+# the soma program → its function inside XDP, tc, a tracepoint and a TCP congestion control, and its whole program loaded by others: the answers of soma predict in all.
 import ctypes
 import json
 import math
@@ -124,6 +124,20 @@ def congestion(place, wanted):
         run("bpftool", "struct_ops", "unregister", "name", "soma_congestion")
 
 
+def whole(place, wanted):
+    """The object that is a program by itself: loaded by bpftool, attached by ip."""
+    asked = f"{SOMA} kernel ask 127.0.0.1:9000 {place}/sample.npy --json"
+    off = "ip link set dev lo xdpgeneric off"
+    said = set()
+    for attach in (f"bpftool prog load {place}/model.xdp.o {place}/pins/whole && ip link set dev lo xdpgeneric pinned {place}/pins/whole",
+                   f"ip link set dev lo xdpgeneric obj {place}/model.xdp.o sec xdp"):
+        answer = json.loads(run("unshare", "-n", "sh", "-ec", f"ip link set lo up; {attach}; {asked}; {off}").splitlines()[-1])[0]
+        said.add(expect((answer["label"], 1, tuple(answer["outputs"])), wanted, attach.split()[0]))
+    (place / "pins/whole").unlink()
+    assert len(said) == 1
+    return said.pop()
+
+
 def main():
     if os.geteuid() != 0:
         skip("this takes root")
@@ -147,7 +161,7 @@ def main():
         if mounted.returncode != 0:
             skip(f"no bpf file system: {mounted.stderr.strip()}")
         try:
-            said = set()
+            said = {whole(place, wanted)}
             for linked in (False, True):
                 print("linked to model.bpf.o" if linked else "with model.bpf.h")
                 for name in ("caller", "congestion"):

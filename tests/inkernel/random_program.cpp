@@ -118,4 +118,31 @@ std::vector<std::uint8_t> random_bytes(std::uint64_t seed, std::int64_t count) {
   return bytes;
 }
 
+bpf::InputTables plain_tables() {
+  bpf::InputTables tables;
+  tables.identity = true;
+  for (int i = 0; i < 256; ++i) {
+    tables.bytes.push_back(static_cast<std::uint8_t>(i));
+    tables.shorts.push_back(static_cast<std::uint32_t>(32768 + i));
+    tables.floats.push_back(bpf::float_key(static_cast<float>(i)));
+  }
+  return tables;
+}
+
+std::vector<std::uint8_t> values_of(ValueType type, const std::vector<std::uint8_t>& x) {
+  std::vector<std::uint8_t> values;
+  for (const std::uint8_t byte : x) {
+    const float real = byte;
+    const std::int16_t whole = byte;
+    const auto put = [&](const void* from, std::size_t size) {
+      const auto* bytes = static_cast<const std::uint8_t*>(from);
+      values.insert(values.end(), bytes, bytes + size);
+    };
+    if (type == ValueType::byte) put(&byte, 1);
+    if (type == ValueType::int16) put(&whole, 2);
+    if (type == ValueType::float32) put(&real, 4);
+  }
+  return values;
+}
+
 }  // namespace soma::test

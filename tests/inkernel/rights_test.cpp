@@ -1,16 +1,12 @@
 // a thread without some capabilities → the sentence that names them, or the same answers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/capability.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "inkernel/capabilities.h"
 #include "inkernel/frame.h"
 #include "inkernel/inputs.h"
 #include "inkernel/packet.h"
@@ -23,30 +19,7 @@ namespace {
 
 using namespace bpf;
 
-constexpr int kNetAdmin = 12, kBpf = 39;
 constexpr std::uint16_t kPort = 9000;
-
-/// Keeps these capabilities on the calling thread and no others.
-bool keep(std::initializer_list<int> capabilities) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2] = {};
-  for (const int each : capabilities) {
-    data[each / 32].effective |= 1U << (each % 32);
-    data[each / 32].permitted |= 1U << (each % 32);
-  }
-  return ::syscall(SYS_capset, &header, data) == 0;
-}
-
-/// work(), on a thread that kept only these; false where they could not be had.
-template <class Work>
-bool with_only(std::initializer_list<int> capabilities, const Work& work) {
-  bool kept = false;
-  std::thread([&] {
-    kept = keep(capabilities);
-    if (kept) work();
-  }).join();
-  return kept;
-}
 
 /// A whole model into the kernel and one question through it: the frame that comes back, or what was refused.
 Result<std::vector<std::uint8_t>> asked_in_kernel(const Prepared& prepared, const Code& code, std::vector<std::uint8_t> frame) {
@@ -58,7 +31,9 @@ Result<std::vector<std::uint8_t>> asked_in_kernel(const Prepared& prepared, cons
   if (!scratch) return scratch.error();
   const auto buckets = create_buckets_map(1), counters = create_counters_map();
   if (!buckets || !counters) return buckets ? counters.error() : buckets.error();
-  const int maps[] = {outer->get(), scratch->get(), buckets->get(), counters->get()};
+  const auto streams = create_streams_map(4, stream_bytes(prepared.layout.inputs));
+  if (!streams) return streams.error();
+  const int maps[] = {outer->get(), scratch->get(), buckets->get(), counters->get(), streams->get()};
   const auto program = load_program(code, maps, "soma_rights");
   if (!program) return program.error();
   const auto ran = test_run(*program, frame, 1);
@@ -70,7 +45,7 @@ struct Subject {
   explicit Subject(std::uint64_t seed)
       : program(random_program(seed)),
         prepared(prepare(program, input_tables({}, {program.inputs()}, program, 1).value(), 5).value()),
-        code(xdp_program(prepared.layout, kPort, Ending::answer)),
+        code(xdp_program(prepared.layout, kPort, Ending::answer, {}, {.streams = true})),
         question(make_frame(make_question(ValueType::byte, random_bytes(seed, program.inputs()), 3, program.outputs()), kPort)) {}
   IntegerProgram program;
   Prepared prepared;
