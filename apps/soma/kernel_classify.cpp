@@ -1,6 +1,8 @@
 // a model of packets → soma kernel load --at tc or socket, and soma kernel features: what such a model is trained on.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <fstream>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "soma/batchfile.h"      // IWYU pragma: export
+#include "soma/classify.h"       // IWYU pragma: export
 #include "soma/config.h"         // IWYU pragma: export
 #include "soma/dataset.h"        // IWYU pragma: export
 #include "soma/device.h"         // IWYU pragma: export
