@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # the soma program → its function inside XDP, tc, a tracepoint and a TCP congestion control, and its whole program loaded by others: the answers of soma predict in all.
+import ast
 import ctypes
 import json
 import math
@@ -126,12 +127,16 @@ def congestion(place, wanted):
 
 def whole(place, wanted):
     """The object that is a program by itself: loaded by bpftool, attached by ip."""
-    asked = f"{SOMA} kernel ask 127.0.0.1:9000 {place}/sample.npy --json"
+    (place / "sample.bytes").write_bytes((place / "sample.npy").read_bytes()[-784:])
+    example = f"{sys.executable} {HERE.parents[2]}/examples/ask_kernel.py 127.0.0.1 9000 {place}/sample.bytes"
+    asked = f"{example}; {SOMA} kernel ask 127.0.0.1:9000 {place}/sample.npy --json"
     off = "ip link set dev lo xdpgeneric off"
     said = set()
     for attach in (f"bpftool prog load {place}/model.xdp.o {place}/pins/whole && ip link set dev lo xdpgeneric pinned {place}/pins/whole",
                    f"ip link set dev lo xdpgeneric obj {place}/model.xdp.o sec xdp"):
-        answer = json.loads(run("unshare", "-n", "sh", "-ec", f"ip link set lo up; {attach}; {asked}; {off}").splitlines()[-1])[0]
+        *_, from_example, from_soma = run("unshare", "-n", "sh", "-ec", f"ip link set lo up; {attach}; {asked}; {off}").splitlines()
+        answer = json.loads(from_soma)[0]
+        assert ast.literal_eval(from_example)[2:] == (answer["label"], tuple(answer["outputs"])), from_example
         said.add(expect((answer["label"], 1, tuple(answer["outputs"])), wanted, attach.split()[0]))
     (place / "pins/whole").unlink()
     assert len(said) == 1
