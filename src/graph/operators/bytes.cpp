@@ -1,4 +1,5 @@
 // bytes with scales and zero points → bytes: the operators that onnxruntime's quantiser adds to ONNX's own (com.microsoft).
+// (void) before a call: it is made for the Refusal it throws.
 #include "graph/operators/bytes.h"
 
 #include <fmt/format.h>
