@@ -41,7 +41,7 @@ class Types {
   enum Kind : std::uint32_t {
     kInt = 1,
     kPointer = 2,
-    kArray = 3,
+    kArrayOf = 3,
     kStruct = 4,
     kFunction = 12,
     kPrototype = 13,
@@ -54,7 +54,7 @@ class Types {
   }
   std::uint32_t pointer(std::uint32_t to) { return add("", kPointer, 0, to, {}); }
   std::uint32_t array(std::uint32_t of, std::uint32_t index, std::int64_t count) {
-    return add("", kArray, 0, 0, {of, index, static_cast<std::uint32_t>(count)});
+    return add("", kArrayOf, 0, 0, {of, index, static_cast<std::uint32_t>(count)});
   }
   struct Member {
     const char* name;
